@@ -1,0 +1,121 @@
+"""The program: `odr`, with a command for each thing one does."""
+
+import asyncio
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+import click
+from rich.console import Console
+
+from stream import __version__
+from stream.connection import KafkaError
+from stream.settings import NO_FLAG, Settings, SettingsError, variable
+
+_F = TypeVar("_F", bound=Callable[..., Any])
+
+_CONNECTION: Final = ("brokers", "security_protocol", "sasl_mechanism", "sasl_username", "tls_ca", "topic_prefix")
+_WORKER: Final = tuple(field for field in Settings.model_fields if field not in {"partitions"} and field not in NO_FLAG)
+
+
+class _Program(click.Group):
+    """Tells what is expected to go wrong in one line, and ends with status 1."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except expected_errors() as problem:
+            click.echo(f"odr: {problem}", err=True)
+            ctx.exit(1)
+
+
+def expected_errors() -> tuple[type[Exception], ...]:
+    """Return the errors whose message is a line for the user."""
+    from stream.tools.ingest import IngestError  # noqa: PLC0415 - a command loads only what it needs
+    from stream.tools.kafka import BrokerError  # noqa: PLC0415
+
+    return SettingsError, KafkaError, IngestError, BrokerError
+
+
+def with_settings(*fields: str) -> Callable[[_F], _F]:
+    """Give a command a flag for each of these settings; it gets them all as `settings`."""
+
+    def decorate(command: _F) -> _F:
+        def wrapped(**arguments: Any) -> Any:
+            flags = {field: arguments.pop(field) for field in fields}
+            return command(settings=Settings.read(**flags), **arguments)
+
+        wrapped.__name__, wrapped.__doc__ = command.__name__, command.__doc__
+        wrapped.__click_params__ = getattr(command, "__click_params__", [])  # type: ignore[attr-defined]
+        for field in reversed(fields):
+            wrapped = _flag(field)(wrapped)
+        return wrapped  # type: ignore[return-value]
+
+    return decorate
+
+
+def _flag(field: str) -> Callable[[_F], _F]:
+    about = Settings.model_fields[field]
+    default = "" if about.default in (None, "") else f"; default {about.default}"
+    return click.option(f"--{field.replace('_', '-')}", field, help=f"{about.description} [{variable(field)}{default}]")
+
+
+@click.group(cls=_Program, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="odr")
+def main() -> None:
+    """Compute the live account health of marketplace sellers: from Kafka, for Prometheus."""
+
+
+@main.command()
+@with_settings(*_CONNECTION, "group", "partitions", "replication")
+def topics(settings: Settings) -> None:
+    """Create the topics that are missing, and check those that are there."""
+    from stream.tools.topics import create, wanted  # noqa: PLC0415
+
+    created = asyncio.run(create(settings))
+    for name in created:
+        click.echo(f"created {name}")
+    click.echo(f"{len(wanted(settings))} topics are as they must be")
+
+
+@main.command()
+@click.option("--verbose", "-v", is_flag=True, help="Log what the Kafka client does, too.")
+@with_settings(*_WORKER)
+def worker(settings: Settings, verbose: bool) -> None:
+    """Compute the figures of the group's sellers and serve them: metrics, API and pages."""
+    from stream.worker.run import run  # noqa: PLC0415
+
+    sys.exit(run(settings, verbose=verbose))
+
+
+@main.group()
+def ingest() -> None:
+    """Bring data into the input topics."""
+
+
+@ingest.command("events")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@with_settings(*_CONNECTION)
+def ingest_events(settings: Settings, file: Path) -> None:
+    """Produce the events of FILE, a .jsonl or .jsonl.gz with a {"topic", "key", "value"} in each line.
+
+    A line that can't be used is told with its number, the rest goes on, and the exit status is 1.
+    """
+    from stream.tools.ingest import ingest as produce  # noqa: PLC0415
+
+    outcome = asyncio.run(produce(settings, file, Console(stderr=True)))
+    click.echo(f"{outcome.produced} events produced, {outcome.refused} lines refused")
+    sys.exit(1 if outcome.refused else 0)
+
+
+@main.command()
+@click.option(
+    "--directory", type=click.Path(file_okay=False, path_type=Path), default=Path(".odr/kafka"), show_default=True
+)
+@click.option("--port", type=click.IntRange(1, 65_535), default=9092, show_default=True)
+def kafka(directory: Path, port: int) -> None:
+    """Run a real Kafka on this machine, as the demo and the tests do; Ctrl-C stops it."""
+    from stream.tools.kafka import run  # noqa: PLC0415
+
+    sys.exit(run(directory, port))

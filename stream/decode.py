@@ -1,0 +1,170 @@
+"""Bytes to events: `Event | Malformed`, never an exception."""
+
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Final
+
+import msgspec
+
+from stream.events import Chargeback, Claim, Event, Feedback, Malformed, Order
+from stream.topics import CHARGEBACKS, CLAIM_STATUSES, FEEDBACK, ORDERS
+from stream.wire import ChargebackEvent, ClaimEvent, FeedbackEvent, OrderEvent
+
+REASONS: Final = {
+    "no_value": "the record has no value (null)",
+    "no_key": "the record has no key",
+    "too_large": "the value is over 256 KiB",
+    "not_utf8": "the value is not valid UTF-8",
+    "not_json": "the value is not one JSON document",
+    "invalid_field": "a field is missing, of the wrong type, or has a value that the topic doesn't list",
+    "wrong_key": "the key is not the event's seller_id",
+    "from_the_future": "event_time is more than 24 hours after the record's timestamp",
+}
+"""Every reason of a dead letter, with its meaning."""
+
+MAX_VALUE_BYTES: Final = 256 * 1024
+_DAY: Final = 86_400_000_000
+_HOUR: Final = 3_600_000_000
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_BACKSLASH: Final = ord("\\")
+# The shape only: `datetime.fromisoformat` judges the digits, but takes other shapes too.
+_is_rfc_3339: Final = re.compile(r"....-..-..[Tt ]..:..:..(?:\.[0-9]+)?(?:[Zz]|[+-]..:..)").fullmatch
+
+Convert = Callable[[bytes], Event]
+"""Value to event; raises ValueError (msgspec's errors are ones) or RecursionError where it is no event."""
+
+
+def instant(text: str) -> int:
+    """Return an RFC 3339 time as whole microseconds since the epoch; further digits are cut.
+
+    Raises ValueError where `text` is not RFC 3339 with an offset.
+    """
+    since_epoch = check_instant(text) - _EPOCH
+    return (since_epoch.days * 86_400 + since_epoch.seconds) * 1_000_000 + since_epoch.microseconds
+
+
+def check_instant(text: str) -> datetime:
+    """Return an RFC 3339 time with its offset; raises ValueError where `text` is none."""
+    # The signs between the numbers, every third character, tell the usual shape in half the regular expression's time.
+    if text[4:20:3] == "--T::." and text[-1] == "Z":
+        return datetime.fromisoformat(text)
+    if _is_rfc_3339(text) is None:
+        raise ValueError(f"not an RFC 3339 time with offset: {text[:64]!r}")
+    return datetime.fromisoformat(text if text[-1] != "z" else text.upper())
+
+
+def _order(value: bytes) -> Event:
+    event = _decode_order(value)
+    if event.latest_ship_date is not None:
+        check_instant(event.latest_ship_date)
+    if event.latest_delivery_date is not None:
+        check_instant(event.latest_delivery_date)
+    event_time = instant(event.event_time)
+    thing = Order(
+        event_time,
+        event.event_id,
+        event.marketplace_id,
+        event_time if event.purchase_date == event.event_time else instant(event.purchase_date),
+        event.channel,
+        event.status,
+        event.cancelled_by,
+    )
+    return Event(event.seller_id, event.order_id, thing)
+
+
+def _feedback(value: bytes) -> Event:
+    event = _decode_feedback(value)
+    thing = Feedback(
+        event.feedback_id or event.order_id,
+        instant(event.event_time),
+        event.event_id,
+        event.marketplace_id,
+        event.rating,
+        event.status,
+        event.reason,
+    )
+    return Event(event.seller_id, event.order_id, thing)
+
+
+def _claim(value: bytes) -> Event:
+    event = _decode_claim(value)
+    thing = Claim(
+        event.claim_id,
+        instant(event.event_time),
+        event.event_id,
+        event.marketplace_id,
+        event.status,
+        event.funded_by,
+        event.odr_impact,
+        event.reason,
+    )
+    return Event(event.seller_id, event.order_id, thing)
+
+
+def _chargeback(value: bytes) -> Event:
+    event = _decode_chargeback(value)
+    thing = Chargeback(
+        event.chargeback_id,
+        instant(event.event_time),
+        event.event_id,
+        event.marketplace_id,
+        event.kind,
+        event.status,
+        event.reason,
+    )
+    return Event(event.seller_id, event.order_id, thing)
+
+
+_decode_anything = msgspec.json.Decoder(float_hook=str).decode  # text, so that no number is out of range
+_decode_order = msgspec.json.Decoder(OrderEvent).decode
+_decode_feedback = msgspec.json.Decoder(FeedbackEvent).decode
+_decode_claim = msgspec.json.Decoder(ClaimEvent).decode
+_decode_chargeback = msgspec.json.Decoder(ChargebackEvent).decode
+
+CONVERTERS: Final[dict[str, Convert]] = {
+    ORDERS: _order,
+    FEEDBACK: _feedback,
+    CLAIM_STATUSES: _claim,
+    CHARGEBACKS: _chargeback,
+}
+"""How the value of each topic that is read becomes an event."""
+
+
+def decode(convert: Convert, key: bytes | None, value: bytes | None, timestamp: int) -> Event | Malformed:
+    """Return the event in one Kafka record, or why there is none.
+
+    `convert` is one of `CONVERTERS`; `timestamp` is the record's own, in milliseconds since the epoch (contract: "Not
+    a valid event").
+    """
+    if value is None or key is None:
+        return Malformed("no_value" if value is None else "no_key", "")
+    if len(value) > MAX_VALUE_BYTES:
+        return Malformed("too_large", f"{len(value)} bytes")
+    try:
+        # One byte is found many times as fast as two, and most values have no escape at all.
+        if (_BACKSLASH in value and b"\\u" in value) or not value.isascii():
+            _check_text(value)
+        event = convert(value)
+    except (ValueError, RecursionError) as problem:
+        return _malformed(problem)
+    if key != event.seller_id.encode():
+        return Malformed("wrong_key", f"the event's seller_id is {event.seller_id!r}")
+    ahead = event.thing.event_time - timestamp * 1000
+    return event if ahead <= _DAY else Malformed("from_the_future", f"{ahead / _HOUR:.1f} hours ahead of its record")
+
+
+def _check_text(value: bytes) -> None:
+    """Raise where text is no UTF-8 or a half surrogate, in fields that nobody reads too: typed decoding skips those."""
+    value.decode()
+    _decode_anything(value)
+
+
+def _malformed(problem: Exception) -> Malformed:
+    if isinstance(problem, UnicodeDecodeError):
+        return Malformed("not_utf8", str(problem))
+    if isinstance(problem, RecursionError):
+        return Malformed("not_json", "nested too deeply")
+    if isinstance(problem, msgspec.ValidationError) or not isinstance(problem, msgspec.DecodeError):
+        return Malformed("invalid_field", str(problem))
+    return Malformed("not_json", str(problem))

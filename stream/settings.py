@@ -1,0 +1,204 @@
+"""The settings: environment variables, each with a flag of the same name, read once and frozen.
+
+Every field is `STREAM_<NAME>` in the environment and `--<name>` on the commands that it concerns. Secrets have no flag
+but a `STREAM_<NAME>_FILE` variable that names a file to read them from.
+"""
+
+import os
+import tomllib
+from collections.abc import Mapping
+from datetime import UTC, date
+from fractions import Fraction
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal, Self
+from zoneinfo import ZoneInfo
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, StringConstraints, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from stream.metrics import TARGETS
+from stream.rules import ClaimsPolicy, Counting, Marketplace, Rules
+
+PREFIX: Final = "STREAM_"
+SECRETS: Final = ("http_token", "sasl_password")
+NO_FLAG: Final = frozenset(SECRETS)
+
+
+class SettingsError(Exception):
+    """A setting has a wrong value; the message is one line for the user that names the variable."""
+
+
+def _broker_list(text: str) -> str:
+    for address in text.split(","):
+        host, _, port = address.strip().rpartition(":")
+        if not host or not port.isdigit() or not 0 < int(port) < 65536:
+            raise ValueError(f"accepts host:port[,host:port], not {address.strip()!r}")
+    return text
+
+
+def _today(text: str) -> str:
+    if text not in {"", "events"}:
+        try:
+            date.fromisoformat(text)
+        except ValueError:
+            raise ValueError("accepts YYYY-MM-DD or `events`") from None
+        if len(text) != len("YYYY-MM-DD"):
+            raise ValueError("accepts YYYY-MM-DD or `events`")
+    return text
+
+
+TopicName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]*$", max_length=100)]
+
+
+class Settings(BaseSettings):
+    """Everything that can be set; see the README's table. Times are in the unit that the name ends in."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, frozen=True, extra="forbid", env_ignore_empty=True, hide_input_in_errors=True
+    )
+
+    brokers: Annotated[str, BeforeValidator(_broker_list)] = Field(
+        "localhost:9092", description="Kafka, as host:port[,host:port]"
+    )
+    security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(
+        "PLAINTEXT", description="how to talk to Kafka"
+    )
+    sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = Field(
+        "PLAIN", description="how to log in to Kafka, with a SASL protocol"
+    )
+    sasl_username: str | None = Field(None, description="who logs in to Kafka")
+    sasl_password: SecretStr | None = Field(None, description="the password for it; or STREAM_SASL_PASSWORD_FILE")
+    tls_ca: Path | None = Field(None, description="a PEM file of authorities to trust; default: the system's")
+    topic_prefix: TopicName = Field("", description="put before every topic's name")
+    group: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]+$", max_length=100)] = Field(
+        "odr", description="the consumer group; its workers share the partitions"
+    )
+    partitions: int = Field(8, ge=1, le=10_000, description="what `odr topics` creates topics with")
+    replication: int = Field(1, ge=1, le=32_767, description="what `odr topics` creates topics with")
+    data_dir: Path = Field(Path(".odr"), description="one worker's local state; losing it costs time, never data")
+    http_host: str = Field("127.0.0.1", min_length=1, description="where the worker's pages listen")
+    http_port: int = Field(6066, ge=0, le=65_535, description="where the worker's pages listen; 0: any free port")
+    http_advertised: str | None = Field(
+        None, pattern=r"^.+:\d{1,5}$", description="host:port under which other workers reach this one"
+    )
+    http_token: SecretStr | None = Field(
+        None, description="asked for on every page but /healthz and /readyz; or STREAM_HTTP_TOKEN_FILE"
+    )
+    export: Literal["all", "at_risk"] = Field("all", description="whether only sellers at risk become series")
+    retention_days: int = Field(200, ge=190, le=100_000, description="days kept, by the date that keys a thing")
+    claims_policy: ClaimsPolicy = Field("current", description="which claims count")
+    reversed_chargebacks: Counting = Field("excluded", description="whether chargebacks that the seller won count")
+    buyer_requested_cancellations: Counting = Field(
+        "excluded", description="whether cancellations that the buyer asked for count"
+    )
+    targets: Path | None = Field(None, description="a TOML file of zones, minimum volumes and targets by marketplace")
+    today: Annotated[str, BeforeValidator(_today)] = Field(
+        "", description="YYYY-MM-DD holds the evaluation day still; `events`: it follows the newest event time"
+    )
+
+    @property
+    def advertised(self) -> str:
+        """The address, host:port, under which other workers reach this one."""
+        return self.http_advertised or f"{self.http_host}:{self.http_port}"
+
+    @property
+    def held_day(self) -> int | None:
+        """The evaluation day (proleptic ordinal) that is held still, or None where it moves."""
+        return None if self.today in {"", "events"} else date.fromisoformat(self.today).toordinal()
+
+    @property
+    def rules(self) -> Rules:
+        """The rules that these settings make; raises SettingsError where the targets' file is wrong."""
+        return Rules(
+            claims_policy=self.claims_policy,
+            reversed_chargebacks=self.reversed_chargebacks,
+            buyer_requested_cancellations=self.buyer_requested_cancellations,
+            retention_days=self.retention_days,
+            marketplaces={} if self.targets is None else read_targets(self.targets),
+        )
+
+    def topic(self, name: str) -> str:
+        """Return a topic's name on the broker."""
+        return self.topic_prefix + name
+
+    @classmethod
+    def read(cls, **flags: Any) -> Self:
+        """Return the settings of the environment, with what flags give over them; None means that a flag is absent.
+
+        Raises SettingsError, which names the variable and what it accepts.
+        """
+        given = {name: value for name, value in flags.items() if value is not None}
+        try:
+            return cls(**{**_secrets_from_files(), **given})
+        except ValidationError as wrong:
+            raise SettingsError(_first_problem(wrong)) from None
+
+
+def variable(field: str) -> str:
+    """Return the environment variable of a field."""
+    return PREFIX + field.upper()
+
+
+def _secrets_from_files() -> dict[str, Any]:
+    secrets = {}
+    for name in SECRETS:
+        path = os.environ.get(variable(name) + "_FILE")
+        if path:
+            try:
+                secrets[name] = Path(path).read_text(encoding="utf-8").strip()
+            except (OSError, UnicodeDecodeError) as problem:
+                raise SettingsError(f"{variable(name)}_FILE: can't be read: {problem}") from None
+    return secrets
+
+
+def _first_problem(wrong: ValidationError) -> str:
+    error = wrong.errors(include_input=False)[0]
+    field = str(error["loc"][0])
+    message = error["msg"].removeprefix("Value error, ")
+    return f"{variable(field)} (--{field.replace('_', '-')}): {message[:1].lower()}{message[1:]}"
+
+
+def _zone(name: object) -> object:
+    if not isinstance(name, str):
+        raise ValueError("accepts the name of a time zone, such as `Europe/Berlin`")  # noqa: TRY004 - pydantic's way
+    try:
+        return UTC if name == "UTC" else ZoneInfo(name)
+    except (OSError, ValueError, KeyError):
+        raise ValueError(f"accepts the name of a time zone, such as `Europe/Berlin`; there is no {name!r}") from None
+
+
+def _target(value: object) -> Fraction:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
+        raise ValueError("accepts a number from 0 to 1")
+    return Fraction(str(value))  # as it is written: 0.03 is three hundredths, not the nearest double
+
+
+class _MarketplaceTable(BaseModel):
+    model_config = ConfigDict(extra="forbid", arbitrary_types_allowed=True, strict=True)
+
+    time_zone: Annotated[Any, BeforeValidator(_zone)] = UTC
+    minimum_denominator: Annotated[int, Field(ge=0)] | None = None
+    targets: dict[Literal[tuple(TARGETS)], Annotated[Any, BeforeValidator(_target)]] = {}  # type: ignore[valid-type]
+
+
+class _TargetsFile(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    marketplaces: dict[str, _MarketplaceTable] = {}
+
+
+def read_targets(path: Path) -> Mapping[str, Marketplace]:
+    """Return each marketplace's zone, minimum volume and targets; raises SettingsError, which names the key."""
+    named = f"{variable('targets')}: {path}"
+    try:
+        tables = _TargetsFile.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as problem:
+        raise SettingsError(f"{named}: {problem}") from None
+    except ValidationError as wrong:
+        error = wrong.errors()[0]
+        key = ".".join(str(part) for part in error["loc"] if part != "[key]")
+        raise SettingsError(f"{named}: {key}: {error['msg'].removeprefix('Value error, ')}") from None
+    return {
+        name: Marketplace(table.time_zone, table.minimum_denominator, table.targets)
+        for name, table in tables.marketplaces.items()
+    }

@@ -1,0 +1,84 @@
+"""Producing at speed: records gathered into batches, each to the partition that Kafka's Java client would choose."""
+
+import asyncio
+from types import TracebackType
+from typing import Any, Final, Self
+
+from aiokafka import AIOKafkaProducer
+
+from stream.connection import connection
+from stream.settings import Settings
+from stream.tools.topics import input_partitions
+from stream.topics import partition_for
+
+_BATCH_BYTES: Final = 512 * 1024
+_REQUEST_BYTES: Final = 64 * 1024 * 1024
+_MOST_IN_FLIGHT: Final = 64
+
+
+class Producer:
+    """An idempotent producer as an async context; leaving it normally sends and awaits everything.
+
+    Entering checks the topics and raises KafkaError where the broker or a topic is missing.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._batches: dict[tuple[str, int], Any] = {}
+        self._in_flight: set[asyncio.Future[Any]] = set()
+        self._partitions: dict[bytes, int] = {}
+        self._count = 0
+
+    async def __aenter__(self) -> Self:
+        self._count = await input_partitions(self._settings)
+        self._producer = AIOKafkaProducer(
+            **connection(self._settings),
+            enable_idempotence=True,
+            max_batch_size=_BATCH_BYTES,
+            max_request_size=_REQUEST_BYTES,
+        )
+        await self._producer.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, problem: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            if kind is None:
+                await self.flush()
+        finally:
+            await self._producer.stop()
+
+    async def add(self, topic: str, key: bytes | None, value: bytes | None) -> None:
+        """Add a record to `topic` (without prefix); it is sent when its batch is full, or by `flush`."""
+        place = topic, self._partition(key)
+        batch = self._batches.get(place)
+        if batch is None:
+            batch = self._batches[place] = self._producer.create_batch()
+        if batch.append(timestamp=None, key=key, value=value) is None:
+            await self._send(place)
+            await self.add(topic, key, value)
+
+    async def flush(self) -> None:
+        """Send every batch and await all acknowledgements; raises what a delivery raised."""
+        for place in list(self._batches):
+            await self._send(place)
+        in_flight, self._in_flight = self._in_flight, set()
+        await asyncio.gather(*in_flight)
+
+    def _partition(self, key: bytes | None) -> int:
+        if key is None:
+            return 0
+        partition = self._partitions.get(key)
+        if partition is None:
+            partition = self._partitions[key] = partition_for(key, self._count)
+        return partition
+
+    async def _send(self, place: tuple[str, int]) -> None:
+        topic, partition = place
+        batch = self._batches.pop(place)
+        self._in_flight.add(await self._producer.send_batch(batch, self._settings.topic(topic), partition=partition))
+        if len(self._in_flight) >= _MOST_IN_FLIGHT:
+            done, self._in_flight = await asyncio.wait(self._in_flight, return_when=asyncio.FIRST_COMPLETED)
+            for sent in done:
+                sent.result()

@@ -1,0 +1,168 @@
+"""`odr topics`: the topics as they must be, made where they are missing and checked where they are there."""
+
+import asyncio
+from collections.abc import Iterable, Mapping
+from typing import Any, Final, NamedTuple
+
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.errors import KafkaError as ClientError
+from aiokafka.errors import TopicAlreadyExistsError, for_code
+
+from stream.connection import KafkaError, connection
+from stream.settings import Settings
+from stream.topics import HEALTH_CHANGES, INPUT_TOPICS, dead_letters, order_states
+
+_MIB: Final = 1024 * 1024
+_FOR_EVER: Final = {"cleanup.policy": "delete", "retention.ms": "-1"}
+_ROOM_FOR_HEADERS: Final = {"max.message.bytes": str(2 * _MIB)}
+_COMPACTED: Final = {"cleanup.policy": "compact"}
+_REACH_SECONDS: Final = 10.0
+
+
+def wanted(settings: Settings) -> dict[str, dict[str, str]]:
+    """Return the settings that each topic must have, by its name without prefix."""
+    topics = {topic: dict(_FOR_EVER) for topic in INPUT_TOPICS}
+    topics |= {dead_letters(topic): _FOR_EVER | _ROOM_FOR_HEADERS for topic in INPUT_TOPICS}
+    return topics | {HEALTH_CHANGES: dict(_FOR_EVER), order_states(settings.group): dict(_COMPACTED)}
+
+
+class Facts(NamedTuple):
+    """What a worker needs to know of the broker; `tombstones_live_seconds` is for how long the changelog keeps them."""
+
+    cluster_id: str
+    tombstones_live_seconds: float
+
+
+class _Admin:
+    """The administrator's view of one cluster, as an async context; raises KafkaError where there is no broker."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._client = AIOKafkaAdminClient(**connection(settings))
+
+    async def __aenter__(self) -> AIOKafkaAdminClient:
+        try:
+            await asyncio.wait_for(self._client.start(), _REACH_SECONDS)
+        except (ClientError, TimeoutError, OSError) as problem:
+            await self._client.close()
+            raise KafkaError(
+                f"no broker answers at STREAM_BROKERS={self._settings.brokers}: {_told(problem)}"
+            ) from None
+        return self._client
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._client.close()
+
+
+def _told(problem: BaseException) -> str:
+    return "time-out" if isinstance(problem, TimeoutError) else str(problem) or type(problem).__name__
+
+
+async def partition_counts(admin: AIOKafkaAdminClient) -> dict[str, int]:
+    """Return the number of partitions of every topic there is."""
+    names = await admin.list_topics()
+    return {topic["topic"]: len(topic["partitions"]) for topic in await admin.describe_topics(names)} if names else {}
+
+
+async def input_partitions(settings: Settings) -> int:
+    """Return how many partitions the input topics have; raises KafkaError where one is missing or differs."""
+    async with _Admin(settings) as admin:
+        there = await partition_counts(admin)
+    _require(settings, INPUT_TOPICS, there)
+    return there[settings.topic(INPUT_TOPICS[0])]
+
+
+def _require(settings: Settings, topics: Iterable[str], there: Mapping[str, int]) -> None:
+    names = [settings.topic(topic) for topic in topics]
+    missing = sorted(name for name in names if name not in there)
+    if missing:
+        raise KafkaError(f"missing topics: {', '.join(missing)}; `odr topics` creates them")
+    if len({there[name] for name in names}) > 1:
+        told = ", ".join(f"{name} has {there[name]}" for name in sorted(names))
+        raise KafkaError(f"topics with different partition counts: {told}; all must have the same")
+
+
+async def create(settings: Settings) -> list[str]:
+    """Create the topics that are missing; return their names. Raises KafkaError where one that is there is wrong."""
+    async with _Admin(settings) as admin:
+        there = await partition_counts(admin)
+        present = [name for name in wanted(settings) if settings.topic(name) in there]
+        _require(settings, present, there)
+        counts = {there[settings.topic(name)] for name in present}
+        if counts - {settings.partitions}:
+            raise KafkaError(
+                f"the topics have {counts.pop()} partitions, STREAM_PARTITIONS is {settings.partitions}: "
+                f"partitions can't be added, because that would move sellers"
+            )
+        missing = {name: config for name, config in wanted(settings).items() if name not in present}
+        if missing:
+            await _create(admin, settings, missing, settings.partitions)
+    await check(settings)
+    return [settings.topic(name) for name in missing]
+
+
+async def _create(
+    admin: AIOKafkaAdminClient, settings: Settings, missing: Mapping[str, Mapping[str, str]], partitions: int
+) -> None:
+    answer = await admin.create_topics(
+        [
+            NewTopic(settings.topic(name), partitions, settings.replication, topic_configs=dict(config))
+            for name, config in missing.items()
+        ]
+    )
+    for name, code, message in (entry[:3] for entry in answer.topic_errors):
+        if code not in {0, TopicAlreadyExistsError.errno}:  # another may just have created it
+            raise KafkaError(f"topic {name} can't be created: {message or for_code(code).description}")
+
+
+async def check(settings: Settings) -> Facts:
+    """Return what a worker needs to know; raises KafkaError, which names every topic that is missing or wrong.
+
+    A group's own changelog is made here if it is new: nobody but its workers needs it.
+    """
+    changelog = order_states(settings.group)
+    async with _Admin(settings) as admin:
+        there = await partition_counts(admin)
+        _require(settings, wanted(settings).keys() - {changelog}, there)
+        if settings.topic(changelog) not in there:
+            await _create_changelog(admin, settings, there[settings.topic(INPUT_TOPICS[0])])
+            there = await partition_counts(admin)
+        _require(settings, wanted(settings), there)
+        configs = await _configs(admin, settings)
+        wrong = _wrong(settings, configs)
+        if wrong:
+            raise KafkaError(f"topics with wrong settings: {'; '.join(wrong)}")
+        cluster = await admin.describe_cluster()
+    tombstones = configs[settings.topic(changelog)]["delete.retention.ms"]
+    return Facts(str(cluster["cluster_id"]), int(tombstones) / 1000)
+
+
+async def _create_changelog(admin: AIOKafkaAdminClient, settings: Settings, partitions: int) -> None:
+    changelog = order_states(settings.group)
+    if any(offset.offset >= 0 for offset in (await admin.list_consumer_group_offsets(settings.group)).values()):
+        raise KafkaError(
+            f"topic {settings.topic(changelog)} is gone, but group {settings.group} has committed offsets: its order "
+            f"states are lost; choose another STREAM_GROUP, which reads everything again"
+        )
+    await _create(admin, settings, {changelog: _COMPACTED}, partitions)
+
+
+async def _configs(admin: AIOKafkaAdminClient, settings: Settings) -> dict[str, dict[str, str]]:
+    resources = [ConfigResource(ConfigResourceType.TOPIC, settings.topic(name)) for name in wanted(settings)]
+    configs: dict[str, dict[str, str]] = {}
+    for answer in await admin.describe_configs(resources):
+        for resource in answer.resources:
+            name, entries = resource[3], resource[4]
+            configs[name] = {entry[0]: entry[1] for entry in entries}
+    return configs
+
+
+def _wrong(settings: Settings, configs: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """Return what is wrong with the settings without which figures would not survive, a phrase each."""
+    return [
+        f"{settings.topic(name)} has {key}={configs[settings.topic(name)].get(key)}, must be {value}"
+        for name, config in wanted(settings).items()
+        for key, value in config.items()
+        if key in {"cleanup.policy", "retention.ms"} and configs[settings.topic(name)].get(key) != value
+    ]

@@ -1,0 +1,59 @@
+"""The topics: their names, and where a record with a key belongs."""
+
+from collections.abc import Iterable
+
+ORDERS = "orders"
+FEEDBACK = "feedback"
+CLAIM_STATUSES = "claim-statuses"
+CHARGEBACKS = "chargebacks"
+SHIPMENTS = "shipments"
+MESSAGES = "messages"
+VIOLATIONS = "violations"
+
+INPUT_TOPICS = (ORDERS, FEEDBACK, CLAIM_STATUSES, CHARGEBACKS, SHIPMENTS, MESSAGES, VIOLATIONS)
+"""Every input topic, without prefix."""
+
+HEALTH_CHANGES = "health-changes"
+
+
+def dead_letters(topic: str) -> str:
+    """Return the topic that keeps what was malformed in `topic`."""
+    return f"{topic}.dead-letters"
+
+
+def order_states(group: str) -> str:
+    """Return the compacted changelog topic behind the order states of one consumer group."""
+    return f"{group}.order-states"
+
+
+_MASK = 0xFFFFFFFF
+_SEED = 0x9747B28C
+_M = 0x5BD1E995
+
+
+def murmur2(key: bytes) -> int:
+    """Return Kafka's 32-bit murmur2 hash of `key`, unsigned.
+
+    The variant of Kafka's Java client (seed 0x9747b28c), so that our producers put a seller where everyone else's do.
+    """
+    length = len(key)
+    h = (_SEED ^ length) & _MASK
+    whole = length & ~3
+    for at in range(0, whole, 4):
+        k = (int.from_bytes(key[at : at + 4], "little") * _M) & _MASK
+        k = ((k ^ (k >> 24)) * _M) & _MASK
+        h = ((h * _M) & _MASK) ^ k
+    if length > whole:
+        h = ((h ^ int.from_bytes(key[whole:], "little")) * _M) & _MASK
+    h = ((h ^ (h >> 13)) * _M) & _MASK
+    return h ^ (h >> 15)
+
+
+def partition_for(key: bytes, partitions: int) -> int:
+    """Return the partition that Kafka's Java client would choose for `key` (0-based)."""
+    return (murmur2(key) & 0x7FFFFFFF) % partitions
+
+
+def prefixed(prefix: str, topics: Iterable[str]) -> list[str]:
+    """Return the names of `topics` on the broker."""
+    return [prefix + topic for topic in topics]

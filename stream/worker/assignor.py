@@ -1,0 +1,89 @@
+"""Who gets which partition: co-partitioned, balanced, and kept where its state already is.
+
+Partition p of every topic goes to one worker, or a seller's feedback would not meet its orders. A partition stays with
+the worker that has it on disk as far as balance allows: moving it costs a restore. Each member's address travels in the
+group's own metadata, so that any worker can ask a seller's owner.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+
+import msgspec
+from aiokafka.cluster import ClusterMetadata
+from aiokafka.coordinator.assignors.abstract import AbstractPartitionAssignor
+from aiokafka.coordinator.protocol import ConsumerProtocolMemberAssignment, ConsumerProtocolMemberMetadata
+
+
+class Membership(msgspec.Struct, frozen=True):
+    """What a worker tells its group: where it can be reached, and which partitions it has the state of."""
+
+    address: str
+    has: tuple[int, ...] = ()
+
+
+class Ownership(msgspec.Struct, frozen=True):
+    """What the group's leader tells every worker: the address of each partition's owner."""
+
+    addresses: dict[int, str]
+
+
+_encode = msgspec.json.Encoder().encode
+_decode_membership = msgspec.json.Decoder(Membership).decode
+_decode_ownership = msgspec.json.Decoder(Ownership).decode
+
+
+def assign_partitions(partitions: int, members: Mapping[str, Iterable[int]]) -> dict[str, list[int]]:
+    """Return each member's partitions; `members` says which ones each has the state of.
+
+    Shares differ by one partition at most. Of those, as many as can stay where their state is do.
+    """
+    share, extra = divmod(partitions, len(members))
+    assigned: dict[str, list[int]] = {member: [] for member in sorted(members)}
+    free = set(range(partitions))
+    for wanted in (share, share + 1):  # first everybody's full share, then one more for as many as there are extras
+        for member, owned in assigned.items():
+            if wanted > share and extra == 0:
+                break
+            kept = sorted(free.intersection(members[member]))[: wanted - len(owned)]
+            owned.extend(kept)
+            free.difference_update(kept)
+            extra -= wanted > share and len(owned) == wanted
+    for partition in sorted(free):
+        fewest = min(assigned, key=lambda member: (len(assigned[member]), member))
+        assigned[fewest].append(partition)
+    return {member: sorted(owned) for member, owned in assigned.items()}
+
+
+def assignor_for(
+    membership: Callable[[], Membership], on_ownership: Callable[[Ownership], None]
+) -> type[AbstractPartitionAssignor]:
+    """Return an assignor class, as aiokafka takes one, that speaks for one worker."""
+
+    class CoPartitioned(AbstractPartitionAssignor):  # type: ignore[misc]
+        """Hands partition p of all topics to one member."""
+
+        name = "odr-co-partitioned"
+
+        @classmethod
+        def metadata(cls, topics: Iterable[str]) -> ConsumerProtocolMemberMetadata:
+            return ConsumerProtocolMemberMetadata(0, sorted(topics), _encode(membership()))
+
+        @classmethod
+        def assign(
+            cls, cluster: ClusterMetadata, members: Mapping[str, ConsumerProtocolMemberMetadata]
+        ) -> dict[str, ConsumerProtocolMemberAssignment]:
+            told = {member: _decode_membership(metadata.user_data) for member, metadata in members.items()}
+            topics = sorted({topic for metadata in members.values() for topic in metadata.subscription})
+            partitions = max(len(cluster.partitions_for_topic(topic) or ()) for topic in topics)
+            owned = assign_partitions(partitions, {member: set(about.has) for member, about in told.items()})
+            addresses = {number: told[member].address for member, numbers in owned.items() for number in numbers}
+            ownership = _encode(Ownership(addresses))
+            return {
+                member: ConsumerProtocolMemberAssignment(0, [(topic, numbers) for topic in topics], ownership)
+                for member, numbers in owned.items()
+            }
+
+        @classmethod
+        def on_assignment(cls, assignment: ConsumerProtocolMemberAssignment) -> None:
+            on_ownership(_decode_ownership(assignment.user_data))
+
+    return CoPartitioned

@@ -1,0 +1,105 @@
+"""One scrape: the sellers' gauges as of one moment, and the pipeline's own figures behind them."""
+
+import threading
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+from stream import gauges
+from stream.figures import count
+from stream.gauges import Group, Totals
+from stream.metrics import ORDER_DEFECT, ORDER_WINDOWS, target_of
+from stream.rules import Rules
+from stream.worker.intake import Intake
+from stream.worker.partition import Ground, Partition
+from stream.worker.telemetry import Telemetry
+
+
+class Scrape(NamedTuple):
+    """What a scrape shows of the sellers, all of one moment, so that it can be rendered beside the event loop."""
+
+    totals: Mapping[Group, Totals]
+    newest: Mapping[tuple[str, str, str], int]
+    days: Mapping[str, int]
+
+
+class Exposition:
+    """Takes scrapes on the event loop and renders them anywhere, one at a time."""
+
+    def __init__(self, ground: Ground) -> None:
+        self._ground = ground
+        self._renderer = gauges.GroupRenderer(ground.rules)
+        self._rendering = threading.Lock()
+
+    def take(self, intake: Intake) -> Scrape:
+        """Take what the worker may show now, and bring the pipeline's own gauges up to date."""
+        live = intake.live
+        _measure(intake, live, self._ground.telemetry)
+        totals, newest = _sellers(live)
+        marketplaces = {group.marketplace_id for group in totals}
+        days = {marketplace_id: self._ground.evaluation.of(marketplace_id) for marketplace_id in marketplaces}
+        return Scrape(self._exported(totals), newest, days)
+
+    def render(self, scrape: Scrape) -> bytes:
+        """Return the page."""
+        with self._rendering:
+            return "".join(self._parts(scrape)).encode()
+
+    def _parts(self, scrape: Scrape) -> Iterator[str]:
+        rules = self._ground.rules
+        yield from self._renderer.render(scrape.totals)
+        yield from gauges.render_targets(scrape.days, rules)
+        yield from gauges.render_newest(scrape.newest)
+        yield from gauges.render_evaluation_days(scrape.days, rules)
+        yield self._ground.telemetry.render()
+
+    def _exported(self, totals: dict[Group, Totals]) -> Mapping[Group, Totals]:
+        """Return the groups that become series: all, or with STREAM_EXPORT=at_risk those above half their target."""
+        if self._ground.settings.export == "all":
+            return totals
+        shown = {group: amounts for group, amounts in totals.items() if _at_risk(group, amounts, self._ground.rules)}
+        left_out = len(totals) - len(shown)
+        self._ground.telemetry.left_out.set(left_out * len(ORDER_WINDOWS) * len(gauges.ORDER_FAMILIES))
+        return shown
+
+
+def _sellers(live: Iterable[Partition]) -> tuple[dict[Group, Totals], dict[tuple[str, str, str], int]]:
+    """Return every group's totals and every feed's newest event; a seller in two partitions is shown from the first."""
+    totals: dict[Group, Totals] = {}
+    newest: dict[tuple[str, str, str], int] = {}
+    shown: set[str] = set()
+    for partition in live:
+        for seller_id, account in partition.accounts.sellers.items():
+            if seller_id not in shown:
+                totals.update((Group(seller_id, *group), tuple(of.totals)) for group, of in account.groups.items())
+                newest.update(((seller_id, *feed), event_time) for feed, event_time in account.newest.items())
+        shown |= partition.accounts.sellers.keys()
+    return totals, newest
+
+
+def _at_risk(group: Group, totals: Totals, rules: Rules) -> bool:
+    asked = target_of(ORDER_DEFECT, group.marketplace_id, rules)
+    return asked is not None and any(
+        2 * count(total, ORDER_DEFECT.numerator) > asked.value * count(total, ORDER_DEFECT.denominator)
+        for total in totals
+    )
+
+
+def _measure(intake: Intake, live: Sequence[Partition], telemetry: Telemetry) -> None:
+    own = intake.own
+    telemetry.orders.set(sum(partition.accounts.orders for partition in own))
+    telemetry.waiting.set(sum(partition.accounts.waiting for partition in own))
+    telemetry.partitions.labels("live").set(len(live))
+    telemetry.partitions.labels("restoring").set(len(own) - len(live))
+    telemetry.restore_remaining.set(sum(partition.remaining for partition in own))
+    _measure_lag(intake, telemetry)
+    seen = Counter(seller_id for partition in live for seller_id in partition.accounts.sellers)
+    telemetry.split_sellers.set(sum(1 for times in seen.values() if times > 1))
+
+
+def _measure_lag(intake: Intake, telemetry: Telemetry) -> None:
+    telemetry.lag_records.clear()  # a partition that has gone to another worker has no lag here
+    telemetry.lag_seconds.clear()
+    for topic, partition, records, seconds in intake.lags():
+        telemetry.lag_records.labels(topic, str(partition)).set(records)
+        telemetry.lag_seconds.labels(topic, str(partition)).set(seconds)

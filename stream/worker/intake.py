@@ -1,0 +1,275 @@
+"""The intake: one member of the consumer group, which owns the offsets and moves one round at a time per partition.
+
+Faust's own consumer is not used: what it acknowledges when an agent fails, or on a rebalance, is lost or doubled.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import stamina
+from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
+from aiokafka.errors import KafkaConnectionError, NodeNotReadyError, RequestTimedOutError
+from aiokafka.structs import ConsumerRecord
+from mode import Service
+
+from stream.connection import KafkaError, connection
+from stream.decode import CONVERTERS
+from stream.worker.assignor import Membership, Ownership, assignor_for
+from stream.worker.partition import Fenced, Ground, Partition
+from stream.worker.store import DataDirectory
+
+_LOG: Final = logging.getLogger(__name__)
+
+SESSION_TIMEOUT_SECONDS: Final = 10.0
+UNREACHABLE_SECONDS: Final = 300.0
+"""How long a worker waits for a broker that has gone before it ends."""
+
+_MOST_RECORDS: Final = 5_000
+_SWEEP_SELLERS: Final = 50
+_UNREACHABLE: Final = (KafkaConnectionError, NodeNotReadyError, RequestTimedOutError)
+
+
+@dataclass(slots=True)
+class Chunk:
+    """One topic's records of a round, for that topic's agent, which sets `folded` once they are in the accounts."""
+
+    partition: Partition
+    topic: str
+    records: Sequence[ConsumerRecord]
+    folded: asyncio.Future[None]
+
+
+Dispatch = Callable[[Chunk], Awaitable[Any]]
+"""Hands a chunk to its topic's agent."""
+
+
+class Intake(Service, ConsumerRebalanceListener):  # type: ignore[misc]
+    """Fetches, hands the records to the agents, and commits; restores on assignment and lets go on revocation."""
+
+    def __init__(
+        self, ground: Ground, directory: DataDirectory, dispatch: Dispatch, advertised: Callable[[], str]
+    ) -> None:
+        super().__init__()
+        self._ground = ground
+        self._directory = directory
+        self._dispatch = dispatch
+        self._advertised = advertised
+        self._topics = {ground.settings.topic(topic): topic for topic in CONVERTERS}
+        self._partitions: dict[int, Partition] = {}
+        self._serving: dict[int, asyncio.Task[None]] = {}
+        self._contact = time.monotonic()
+        self._joined = False
+        self.owners: dict[int, str] = {}
+        """The address of each partition's owner, as the group's leader told it."""
+
+    # What others may ask.
+
+    @property
+    def own(self) -> list[Partition]:
+        """The partitions that the group has given to this worker, live or not."""
+        return [self._partitions[number] for number in sorted(self._serving)]
+
+    @property
+    def live(self) -> list[Partition]:
+        """The partitions that may be shown: restored, and surely still ours."""
+        return [partition for partition in self.own if partition.live] if self.in_touch else []
+
+    @property
+    def in_touch(self) -> bool:
+        """Whether the group has heard of this worker within its session timeout: if not, others may own its sellers."""
+        return time.monotonic() - self._contact < SESSION_TIMEOUT_SECONDS
+
+    @property
+    def ready(self) -> bool:
+        """Whether the worker is in the group and all its own partitions are restored."""
+        return self._joined and self.in_touch and len(self.live) == len(self._serving)
+
+    # The life of the group member.
+
+    async def on_start(self) -> None:
+        """Join the group."""
+        self._contact = time.monotonic()
+        self._consumer = self._new_consumer()
+        await self._consumer.start()
+        self._note_heartbeats()
+        self._consumer.subscribe(list(self._topics), listener=self)
+
+    async def on_stop(self) -> None:
+        """Let the rounds in progress commit, then leave the group."""
+        await self._let_go()
+        await self._consumer.stop()
+        for partition in self._partitions.values():
+            partition.close()
+
+    def _new_consumer(self) -> AIOKafkaConsumer:
+        assignor = assignor_for(self._membership, self._on_ownership)
+        return AIOKafkaConsumer(
+            **connection(self._ground.settings),
+            group_id=self._ground.settings.group,
+            partition_assignment_strategy=(assignor,),
+            isolation_level="read_committed",
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+            session_timeout_ms=int(SESSION_TIMEOUT_SECONDS * 1000),
+            heartbeat_interval_ms=1_000,
+            rebalance_timeout_ms=30_000,
+            max_poll_interval_ms=60_000,
+            max_partition_fetch_bytes=2 * 1024 * 1024,
+            fetch_max_wait_ms=50,
+        )
+
+    def _membership(self) -> Membership:
+        return Membership(self._advertised(), tuple(self._directory.partitions()))
+
+    def _on_ownership(self, ownership: Ownership) -> None:
+        self.owners = dict(ownership.addresses)
+
+    def _note_heartbeats(self) -> None:
+        """Note when the group's coordinator last answered; aiokafka keeps it to itself."""
+        coordinator = self._consumer._coordinator  # noqa: SLF001 - there is no public way; tested with the pinned version
+        heartbeat = coordinator._do_heartbeat  # noqa: SLF001
+
+        async def noted() -> bool:
+            answered: bool = await heartbeat()
+            if answered:
+                self._contact = time.monotonic()
+            return answered
+
+        coordinator._do_heartbeat = noted  # noqa: SLF001
+
+    # Rebalances. aiokafka swallows what its listeners raise: so everything here ends in `_guarded`.
+
+    async def on_partitions_revoked(self, revoked: list[TopicPartition]) -> None:  # noqa: ARG002
+        """Hide everything at once, then let the rounds in progress commit."""
+        await self._guarded(self._let_go())
+
+    async def on_partitions_assigned(self, assigned: list[TopicPartition]) -> None:
+        """Open each partition in a task of its own: the group must not wait for restores."""
+        self._contact = time.monotonic()
+        self._consumer.pause(*assigned)
+        self._ground.telemetry.rebalances.inc()
+        numbers = {source.partition for source in assigned}
+        for number in self._partitions.keys() - numbers:
+            self._partitions.pop(number).close()
+        for number in sorted(numbers):
+            if number not in self._partitions:
+                self._partitions[number] = Partition(number, self._ground, self._directory.store(number))
+            self._serving[number] = asyncio.create_task(self._guarded(self._serve(self._partitions[number])))
+        self._joined = True
+        _LOG.info("own partitions: %s", sorted(numbers) or "none")
+
+    async def _let_go(self) -> None:
+        serving, self._serving = self._serving, {}
+        for number in serving:
+            self._partitions[number].live = False
+        for number, task in serving.items():
+            async with self._partitions[number].lock:  # a round in progress commits first
+                task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+            await self._partitions[number].release()
+
+    async def _guarded(self, work: Awaitable[None]) -> None:
+        """End the worker on any surprise: a supervisor restarts it, and the restore repairs."""
+        try:
+            await work
+        except Exception as surprise:  # noqa: BLE001 - handed on, not swallowed
+            await self.crash(surprise)
+
+    # One partition's rounds.
+
+    async def _serve(self, partition: Partition) -> None:
+        while True:
+            try:
+                await self._open(partition)
+                while True:
+                    await self._round(partition)
+            except Fenced:
+                fenced_at = time.monotonic()
+                partition.live = False
+                _LOG.warning("partition %d was fenced: its state is dropped and loaded anew", partition.number)
+                await partition.release()
+                await self._contact_after(fenced_at)  # only a member of the group may take it back
+
+    async def _contact_after(self, moment: float) -> None:
+        while self._contact < moment:  # noqa: ASYNC110 - the heartbeat sets a time, for the pages too
+            await asyncio.sleep(0.1)
+
+    async def _open(self, partition: Partition) -> None:
+        async for attempt in stamina.retry_context(
+            on=_UNREACHABLE, attempts=None, timeout=UNREACHABLE_SECONDS, wait_max=5
+        ):
+            with attempt:
+                await partition.open(self._consumer)
+        for source in self._sources(partition):
+            self._consumer.seek(source, partition.offsets.get(self._topics[source.topic], 0))
+        self._consumer.resume(*self._sources(partition))
+
+    def _sources(self, partition: Partition) -> list[TopicPartition]:
+        return [TopicPartition(topic, partition.number) for topic in self._topics]
+
+    async def _round(self, partition: Partition) -> None:
+        fetched = await self._consumer.getmany(*self._sources(partition), timeout_ms=1_000, max_records=_MOST_RECORDS)
+        async with partition.lock:
+            if fetched:
+                await self._fold(partition, fetched)
+            if partition.expire(_SWEEP_SELLERS) or fetched:
+                await partition.commit()
+
+    async def _fold(self, partition: Partition, fetched: dict[TopicPartition, list[ConsumerRecord]]) -> None:
+        loop = asyncio.get_running_loop()
+        chunks = [
+            Chunk(partition, self._topics[source.topic], records, loop.create_future())
+            for source, records in fetched.items()
+            if not self._seek_back(partition, source, records)
+        ]
+        for chunk in chunks:
+            await self._dispatch(chunk)
+        await asyncio.gather(*(chunk.folded for chunk in chunks))
+
+    def _seek_back(self, partition: Partition, source: TopicPartition, records: Sequence[ConsumerRecord]) -> bool:
+        """Return whether records are missing before these, once: compaction and transactions make real holes."""
+        expected = partition.offsets.get(self._topics[source.topic], 0)
+        if records[0].offset <= expected or partition.hole == (source.topic, expected):
+            return False
+        partition.hole = (source.topic, expected)
+        self._consumer.seek(source, expected)
+        return True
+
+    def lags(self) -> Iterator[tuple[str, int, int, float]]:
+        """Yield topic, partition, records not read yet, and the age in seconds of the last one read if any is left."""
+        for partition in self.own:
+            for source in self._sources(partition):
+                topic = self._topics[source.topic]
+                left = (self._consumer.highwater(source) or 0) - partition.offsets.get(topic, 0)
+                read_at = partition.read_at.get(topic)
+                age = time.time() - read_at / 1000 if left > 0 and read_at is not None else 0.0
+                yield topic, partition.number, max(0, left), max(0.0, age)
+
+    # The clock.
+
+    @Service.timer(0.5)  # type: ignore[untyped-decorator]
+    async def _tick(self) -> None:
+        """Roll the windows where midnight has passed, and end a worker whose broker has gone for good."""
+        if time.monotonic() - self._contact > UNREACHABLE_SECONDS:
+            await self.crash(
+                KafkaError(f"no broker at {self._ground.settings.brokers} for {UNREACHABLE_SECONDS:.0f} s")
+            )
+        instant = self._instant()
+        if instant is not None:
+            self.move_clock(instant)
+
+    def move_clock(self, instant: int) -> None:
+        """Move the evaluation days to `instant` (microseconds since the epoch); roll the windows where a day began."""
+        if self._ground.evaluation.move(instant):
+            for partition in self._partitions.values():
+                partition.roll()
+
+    def _instant(self) -> int | None:
+        if self._ground.settings.today != "events":
+            return time.time_ns() // 1_000
+        newest = [partition.accounts.newest_event_time for partition in self.own]
+        return max((event_time for event_time in newest if event_time is not None), default=None)

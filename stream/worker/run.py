@@ -1,0 +1,86 @@
+"""Starting and ending a worker: everything is checked before anything is joined, and the end is told in one line."""
+
+import asyncio
+import gc
+import logging
+import sys
+import time
+from typing import Final
+
+import mode
+
+from stream.connection import KafkaError
+from stream.decode import CONVERTERS
+from stream.evaluation import EvaluationDays
+from stream.settings import Settings, SettingsError
+from stream.tools.topics import check
+from stream.worker.app import Agents, new_app
+from stream.worker.intake import Intake
+from stream.worker.pages import Pages
+from stream.worker.partition import Ground
+from stream.worker.store import DataDirectory
+from stream.worker.telemetry import Telemetry
+
+_LOG: Final = logging.getLogger(__name__)
+_GC_THRESHOLDS: Final = (100_000, 50, 100)
+"""The fold makes few cycles and many objects: Python's own thresholds cost a third of its speed."""
+
+_NOISY: Final = ("aiokafka", "mode", "faust", "asyncio")
+
+EXPECTED: Final = (KafkaError, SettingsError)
+"""What ends a worker with a line for its user; anything else is a surprise and is told with its trace."""
+
+
+class _Worker(mode.Worker):  # type: ignore[misc]
+    """Mode's worker, which is Faust's: signals, and a clean stop of the services in reverse order."""
+
+    def carp(self, msg: str) -> None:
+        """Keep quiet on Ctrl-C."""
+
+
+def run(settings: Settings, *, verbose: bool = False) -> int:
+    """Run a worker until it is told to stop; return its exit status. Errors in the setting up are raised."""
+    _log_to_stderr(verbose)
+    gc.set_threshold(*_GC_THRESHOLDS)
+    rules = settings.rules
+    directory = DataDirectory(settings.data_dir).lock()
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)
+    facts = loop.run_until_complete(check(settings))
+    started_at = (
+        0 if settings.today == "events" else time.time_ns() // 1_000
+    )  # before the first event, no day is too late
+    evaluation = EvaluationDays(rules, started_at, settings.held_day)
+    telemetry = Telemetry(list(CONVERTERS))
+    ground = Ground(settings, rules, evaluation, telemetry, facts.cluster_id, facts.tombstones_live_seconds)
+    pages = Pages(ground)
+    try:
+        loop.run_until_complete(pages.listen())
+    except OSError as problem:
+        address = f"{settings.http_host}:{settings.http_port}"
+        raise SettingsError(f"STREAM_HTTP_HOST, STREAM_HTTP_PORT: can't listen on {address}: {problem}") from None
+    app = new_app()
+    intake = pages.intake = Intake(ground, directory, Agents(app).dispatch, lambda: pages.advertised)
+    _LOG.info("worker of group %s listens on http://%s:%d", settings.group, settings.http_host, pages.port)
+    worker = _Worker(app, pages, intake, loop=loop, override_logging=False, redirect_stdouts=False)
+    return _until_stopped(worker)
+
+
+def _until_stopped(worker: _Worker) -> int:
+    try:
+        worker.execute_from_commandline()
+    except SystemExit as end:
+        surprise = worker.crash_reason
+        if surprise is None:
+            return int(end.code or 0)
+        if not isinstance(surprise, EXPECTED):
+            _LOG.error("the worker ends on a surprise", exc_info=surprise)
+        sys.stderr.write(f"odr worker: {surprise or type(surprise).__name__}\n")
+        return 1
+    return 0
+
+
+def _log_to_stderr(verbose: bool) -> None:
+    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    for name in _NOISY:
+        logging.getLogger(name).setLevel(logging.INFO if verbose else logging.CRITICAL + 1)

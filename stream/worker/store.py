@@ -1,0 +1,148 @@
+"""The local disk: one RocksDB per partition, a cache of what is committed to Kafka.
+
+It only makes a restart quicker than the changelog does. Whatever is not as it should be (another cluster or group, an
+older format, a damaged file, older than tombstones live) is thrown away and restored from the changelog.
+"""
+
+import fcntl
+import logging
+import os
+import shutil
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Final, Self
+
+import msgspec
+from rocksdict import DBCompressionType, Options, Rdict, WriteBatch
+
+from stream.accounts import OrderKey
+from stream.orders import FORMAT
+from stream.settings import SettingsError
+
+_LOG: Final = logging.getLogger(__name__)
+_POSITION: Final = b"\x00position"
+_FIRST_STATE: Final = b"\x80"  # a packed key is an array, so it begins above this
+
+pack_key = msgspec.msgpack.Encoder().encode
+"""Return an `OrderKey` as bytes: the key on disk and in the changelog."""
+
+unpack_key = msgspec.msgpack.Decoder(OrderKey).decode
+"""Return the `OrderKey` in what `pack_key` gave; raises msgspec.DecodeError for anything else."""
+
+
+class Position(msgspec.Struct, array_like=True, frozen=True):
+    """Up to where a store holds what is committed.
+
+    `origin` names the changelog (cluster, topic, partition), `changelog_offset` is the next one to read, `written_at`
+    is in seconds since the epoch. The source offsets are the group's own, committed with the changelog.
+    """
+
+    origin: str
+    changelog_offset: int
+    written_at: float
+    format: int = FORMAT
+
+
+_encode_position = msgspec.msgpack.Encoder().encode
+_decode_position = msgspec.msgpack.Decoder(Position).decode
+
+
+def _options() -> Options:
+    options = Options(raw_mode=True)
+    options.create_if_missing(True)
+    options.set_write_buffer_size(32 * 1024 * 1024)
+    options.set_max_total_wal_size(64 * 1024 * 1024)
+    options.set_keep_log_file_num(1)
+    options.set_compression_type(DBCompressionType.lz4())
+    return options
+
+
+class Store:
+    """One partition's states on disk."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        directory.mkdir(parents=True, exist_ok=True)
+        self._rocks = self._open()
+
+    def position(self, origin: str, max_age_seconds: float) -> Position | None:
+        """Return up to where the store can be trusted, or None where it has to be restored from the beginning."""
+        try:
+            packed = self._rocks.get(_POSITION)
+            position = None if packed is None else _decode_position(packed)
+        except Exception as problem:  # noqa: BLE001 - rocksdict raises bare Exception for damaged files
+            _LOG.warning("local state in %s can't be read, restoring from the changelog: %s", self._directory, problem)
+            return None
+        if position is None:
+            return None
+        stale = time.time() - position.written_at > max_age_seconds
+        known = position.origin == origin and position.format == FORMAT
+        return position if known and not stale else None
+
+    def states(self) -> Iterator[tuple[OrderKey, bytes]]:
+        """Yield every stored state, packed."""
+        for key, packed in self._rocks.items(from_key=_FIRST_STATE):
+            yield unpack_key(key), packed
+
+    def write(self, changed: Mapping[OrderKey, bytes | None], position: Position) -> None:
+        """Write changed states (None: the order has left) and the position, all or nothing."""
+        batch = WriteBatch(raw_mode=True)
+        for key, packed in changed.items():
+            if packed is None:
+                batch.delete(pack_key(key))
+            else:
+                batch.put(pack_key(key), packed)
+        batch.put(_POSITION, _encode_position(position))
+        self._rocks.write(batch)
+
+    def clear(self) -> None:
+        """Forget everything."""
+        self.close()
+        shutil.rmtree(self._directory, ignore_errors=True)
+        self._directory.mkdir(parents=True, exist_ok=True)
+        self._rocks = self._open()
+
+    def close(self) -> None:
+        """Release the files."""
+        self._rocks.close()
+
+    def _open(self) -> Rdict:
+        try:
+            return Rdict(str(self._directory), _options())
+        except Exception as problem:  # noqa: BLE001 - rocksdict raises bare Exception for damaged files
+            _LOG.warning("local state in %s is damaged, restoring from the changelog: %s", self._directory, problem)
+            shutil.rmtree(self._directory)
+            self._directory.mkdir(parents=True)
+            return Rdict(str(self._directory), _options())
+
+
+class DataDirectory:
+    """A worker's data directory, locked while the worker lives."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._lock: int | None = None
+
+    def lock(self) -> Self:
+        """Take the directory; raises SettingsError where another worker has it or it can't be written."""
+        try:
+            self._path.mkdir(parents=True, exist_ok=True)
+            self._lock = os.open(self._path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise SettingsError(
+                f"STREAM_DATA_DIR: another worker uses {self._path}; give each worker a directory of its own"
+            ) from None
+        except OSError as problem:
+            raise SettingsError(f"STREAM_DATA_DIR: {self._path}: {problem.strerror}") from None
+        return self
+
+    def store(self, partition: int) -> Store:
+        """Return the store of one partition."""
+        return Store(self._path / "partitions" / str(partition))
+
+    def partitions(self) -> list[int]:
+        """Return the partitions that have a store here."""
+        stores = self._path / "partitions"
+        return sorted(int(entry.name) for entry in stores.iterdir() if entry.name.isdigit()) if stores.exists() else []
