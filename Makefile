@@ -7,6 +7,9 @@ INSTALLED := $(VENV)/.installed
 
 .PHONY: demo test lint types imports clean
 
+demo: $(INSTALLED)
+	$(BIN)/odr demo
+
 test: lint types imports
 	$(BIN)/pytest
 

@@ -1,12 +1,16 @@
 """The program: `odr`, with a command for each thing one does."""
 
 import asyncio
+import logging
 import sys
 from collections.abc import Callable
+from contextlib import suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
 import click
+import stamina
 from rich.console import Console
 
 from stream import __version__
@@ -32,10 +36,11 @@ class _Program(click.Group):
 
 def expected_errors() -> tuple[type[Exception], ...]:
     """Return the errors whose message is a line for the user."""
-    from stream.tools.ingest import IngestError  # noqa: PLC0415 - a command loads only what it needs
+    from stream.tools.demo import DemoError  # noqa: PLC0415 - a command loads only what it needs
+    from stream.tools.ingest import IngestError  # noqa: PLC0415
     from stream.tools.kafka import BrokerError  # noqa: PLC0415
 
-    return SettingsError, KafkaError, IngestError, BrokerError
+    return SettingsError, KafkaError, IngestError, BrokerError, DemoError
 
 
 def with_settings(*fields: str) -> Callable[[_F], _F]:
@@ -65,6 +70,9 @@ def _flag(field: str) -> Callable[[_F], _F]:
 @click.version_option(__version__, prog_name="odr")
 def main() -> None:
     """Compute the live account health of marketplace sellers: from Kafka, for Prometheus."""
+    # What is wrong is told by us, in one line: the Kafka client's own words come with every retry.
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL + 1)
+    stamina.instrumentation.set_on_retry_hooks([])
 
 
 @main.command()
@@ -80,13 +88,49 @@ def topics(settings: Settings) -> None:
 
 
 @main.command()
-@click.option("--verbose", "-v", is_flag=True, help="Log what the Kafka client does, too.")
+@click.option("--verbose", "-v", "level", flag_value="verbose", help="Log what the Kafka client does, too.")
+@click.option("--quiet", "level", flag_value="quiet", help="Log nothing but warnings.")
 @with_settings(*_WORKER)
-def worker(settings: Settings, verbose: bool) -> None:
+def worker(settings: Settings, level: str | None) -> None:
     """Compute the figures of the group's sellers and serve them: metrics, API and pages."""
     from stream.worker.run import run  # noqa: PLC0415
 
-    sys.exit(run(settings, verbose=verbose))
+    sys.exit(run(settings, level or "usual"))
+
+
+@main.command()
+@with_settings("brokers", "http_host", "http_port")
+def demo(settings: Settings) -> None:
+    """Show the program at work: a real Kafka, a simulated marketplace, a worker and its live page.
+
+    A broker named in STREAM_BROKERS, or with --brokers, is used instead of one of its own.
+    """
+    from stream.tools.demo import GROUP, PREFIX, run  # noqa: PLC0415
+
+    own_broker = "brokers" not in settings.model_fields_set
+    made_up = settings.model_copy(update={"topic_prefix": PREFIX, "group": GROUP})
+    sys.exit(run(made_up, own_broker=own_broker, console=Console(stderr=True)))
+
+
+_ABOVE_ZERO: Final = click.FloatRange(0, min_open=True)
+
+
+@main.command()
+@click.option("--sellers", type=click.IntRange(1), default=50, help="How many sellers there are [default 50].")
+@click.option("--days", type=click.IntRange(1), default=100, help="Days of history [default 100].")
+@click.option("--orders-per-day", type=_ABOVE_ZERO, default=1000.0, help="Orders a day, in history [default 1000].")
+@click.option("--rate", type=_ABOVE_ZERO, default=5.0, help="Live events a second [default 5].")
+@click.option("--seed", type=int, default=7, help="The same seed makes the same market [default 7].")
+@click.option("--only-history", is_flag=True, help="End after the history.")
+@with_settings(*_CONNECTION)
+def simulate(settings: Settings, only_history: bool, **market: Any) -> None:
+    """Fill the input topics with a simulated marketplace: its history first, then live events until Ctrl-C."""
+    from stream.tools.market import simulate as play  # noqa: PLC0415
+    from stream.tools.simulate import Market, MarketSettings  # noqa: PLC0415
+
+    simulated = Market(MarketSettings(**market), datetime.now(UTC))
+    with suppress(KeyboardInterrupt):
+        asyncio.run(play(settings, simulated, market["days"], Console(stderr=True), only_history=only_history))
 
 
 @main.group()

@@ -1,9 +1,10 @@
 """`odr topics`: the topics as they must be, made where they are missing and checked where they are there."""
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Set
 from typing import Any, Final, NamedTuple
 
+import stamina
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaError as ClientError
@@ -25,6 +26,10 @@ def wanted(settings: Settings) -> dict[str, dict[str, str]]:
     topics = {topic: dict(_FOR_EVER) for topic in INPUT_TOPICS}
     topics |= {dead_letters(topic): _FOR_EVER | _ROOM_FOR_HEADERS for topic in INPUT_TOPICS}
     return topics | {HEALTH_CHANGES: dict(_FOR_EVER), order_states(settings.group): dict(_COMPACTED)}
+
+
+class _NotYetError(Exception):
+    """A topic that was created or deleted is not known yet, or still."""
 
 
 class Facts(NamedTuple):
@@ -102,6 +107,15 @@ async def create(settings: Settings) -> list[str]:
     return [settings.topic(name) for name in missing]
 
 
+async def delete(settings: Settings) -> None:
+    """Delete every topic of these settings that is there, and wait until they are gone. For made-up data only."""
+    async with _Admin(settings) as admin:
+        names = {settings.topic(name) for name in wanted(settings)} & set(await admin.list_topics())
+        if names:
+            await admin.delete_topics(list(names))
+            await _until(admin, lambda there: not names & there)
+
+
 async def _create(
     admin: AIOKafkaAdminClient, settings: Settings, missing: Mapping[str, Mapping[str, str]], partitions: int
 ) -> None:
@@ -114,6 +128,16 @@ async def _create(
     for name, code, message in (entry[:3] for entry in answer.topic_errors):
         if code not in {0, TopicAlreadyExistsError.errno}:  # another may just have created it
             raise KafkaError(f"topic {name} can't be created: {message or for_code(code).description}")
+    names = {settings.topic(name) for name in missing}
+    await _until(admin, lambda there: names <= there)  # a broker answers before its metadata has them
+
+
+async def _until(admin: AIOKafkaAdminClient, settled: Callable[[Set[str]], bool]) -> None:
+    """Wait until the names of the topics there are, are as `settled` wants them."""
+    async for attempt in stamina.retry_context(on=_NotYetError, attempts=None, timeout=_REACH_SECONDS, wait_max=0.5):
+        with attempt:
+            if not settled(set(await admin.list_topics())):
+                raise _NotYetError
 
 
 async def check(settings: Settings) -> Facts:

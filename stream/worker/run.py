@@ -38,9 +38,12 @@ class _Worker(mode.Worker):  # type: ignore[misc]
         """Keep quiet on Ctrl-C."""
 
 
-def run(settings: Settings, *, verbose: bool = False) -> int:
-    """Run a worker until it is told to stop; return its exit status. Errors in the setting up are raised."""
-    _log_to_stderr(verbose)
+def run(settings: Settings, log_level: str = "usual") -> int:
+    """Run a worker until it is told to stop; return its exit status. Errors in the setting up are raised.
+
+    `log_level` is `quiet` (warnings only), `usual`, or `verbose` (what the Kafka client and Faust do, too).
+    """
+    _log_to_stderr(log_level)
     gc.set_threshold(*_GC_THRESHOLDS)
     rules = settings.rules
     directory = DataDirectory(settings.data_dir).lock()
@@ -80,7 +83,8 @@ def _until_stopped(worker: _Worker) -> int:
     return 0
 
 
-def _log_to_stderr(verbose: bool) -> None:
-    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+def _log_to_stderr(level: str) -> None:
+    own = logging.WARNING if level == "quiet" else logging.INFO
+    logging.basicConfig(stream=sys.stderr, level=own, format="%(asctime)s %(levelname)s %(message)s")
     for name in _NOISY:
-        logging.getLogger(name).setLevel(logging.INFO if verbose else logging.CRITICAL + 1)
+        logging.getLogger(name).setLevel(logging.INFO if level == "verbose" else logging.CRITICAL + 1)
