@@ -10,7 +10,6 @@ import binascii
 import hmac
 import logging
 from collections.abc import Awaitable, Callable
-from datetime import date
 from typing import Any, Final
 
 import aiohttp
@@ -21,6 +20,7 @@ from yarl import URL
 
 from stream import health
 from stream.accounts import Account
+from stream.days import iso_day, parse_day
 from stream.gauges import CONTENT_TYPE
 from stream.metrics import OFFICIAL
 from stream.settings import Settings
@@ -199,12 +199,15 @@ class Pages(Service):  # type: ignore[misc]
         text = request.query.get("as_of")
         if text is None:
             return None
-        day = _day(text)
+        try:
+            day = parse_day(text)
+        except ValueError:
+            raise _BadParameterError("as_of accepts a day, YYYY-MM-DD") from None
         evaluation, rules = self._ground.evaluation, self._ground.rules
         todays = {evaluation.of(marketplace_id) for marketplace_id, _ in account.groups} if account else set()
         today = max(todays, default=day)
         if day > today:
-            raise _BadParameterError(f"as_of must be today, {health.iso_day(today)}, or earlier")
+            raise _BadParameterError(f"as_of must be today, {iso_day(today)}, or earlier")
         if OFFICIAL.first(day) < rules.first_kept_day(today):
             raise _BadParameterError(f"as_of is too early: only {rules.retention_days} days are kept")
         return day
@@ -215,7 +218,7 @@ class Pages(Service):  # type: ignore[misc]
 
     def _told_day(self, account: Account, as_of: int | None) -> str:
         days = [self._ground.evaluation.of(marketplace_id) for marketplace_id, _ in account.groups]
-        return health.iso_day(as_of or max(days, default=self._ground.evaluation.of("")))
+        return iso_day(as_of or max(days, default=self._ground.evaluation.of("")))
 
     def _defects(self, account: Account, as_of: int | None) -> dict[str, Any]:
         return {"defects": health.defects(account, as_of, self._ground.evaluation, self._ground.rules)}
@@ -264,15 +267,6 @@ def _presents(request: web.Request, token: str) -> bool:
     elif scheme.lower() != "bearer":
         return False
     return hmac.compare_digest(given.strip().encode(errors="surrogateescape"), token.encode())
-
-
-def _day(text: str) -> int:
-    try:
-        if len(text) != len("YYYY-MM-DD"):
-            raise ValueError
-        return date.fromisoformat(text).toordinal()
-    except ValueError:
-        raise _BadParameterError("as_of accepts a day, YYYY-MM-DD") from None
 
 
 def _whole(request: web.Request, name: str, default: int, least: int, most: int | None) -> int:

@@ -1,6 +1,6 @@
 // The forecast as a picture and as one sentence.
 
-import { amount, daysBetween, drawn, percent } from "./page.js";
+import { amount, counted, daysBetween, drawn, percent } from "./page.js";
 
 const HEIGHT = 190;
 const LEFT = 56;
@@ -11,20 +11,27 @@ const NO_TARGET = Number.POSITIVE_INFINITY;
 
 const missed = (ratio, target) => ratio !== null && ratio >= (target ?? NO_TARGET);
 
-/** Returns what a seller wants to know of the forecast: when the official figure next crosses its target. */
+/** Returns what a seller wants to know of the forecast: when the official figure crosses its target, and crosses back. */
 export function outlook(days, official, today) {
   if (official.target === null) return "There is no target in this marketplace.";
   const missedNow = missed(official.ratio, official.target);
-  const turn = days.find((day) => missed(day.ratio, official.target) !== missedNow);
   const now = missedNow ? "The target is missed today" : "The target is met today";
+  const [turn, back] = turns(days, official.target, missedNow);
   if (turn === undefined) return `${now}, and stays so on all of the next ${amount(days.length)} days.`;
-  const when = `${turn.day} (in ${amount(daysBetween(today, turn.day))} days)`;
-  return missedNow ? `${now}; it is met again from ${when}.` : `${now}; it will be missed from ${when}.`;
+  const [then, later] = missedNow ? ["it is met again", "missed again"] : ["it will be missed", "met again"];
+  return `${now}; ${then} from ${when(turn, today)}${back ? `, and ${later} from ${when(back, today)}` : ""}.`;
 }
+
+function turns(days, target, missedBefore) {
+  const sides = [missedBefore, ...days.map(({ ratio }) => missed(ratio, target))];
+  return days.filter((_, index) => sides[index] !== sides[index + 1]);
+}
+
+const when = ({ day }, today) => `${day} (in ${counted(daysBetween(today, day), "day")})`;
 
 /** Returns the chart, `width` pixels wide: a bar for each day, a line for the target. */
 export function chart(days, target, told, width) {
-  const top = 1.15 * Math.max(2 * (target ?? 0), ...days.map((day) => day.ratio ?? 0), 0.001);
+  const top = 1.1 * Math.max(1.5 * (target ?? 0), ...days.map((day) => day.ratio ?? 0), 0.001);
   const x = (index) => LEFT + ((width - LEFT) * index) / days.length;
   const y = (share) => TOP + (HEIGHT - TOP - BOTTOM) * (1 - share / top);
   const step = x(1) - x(0);

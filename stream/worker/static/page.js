@@ -272,6 +272,9 @@ export function percent(share, target = null) {
 
 const near = (share, digits) => (100 * share).toFixed(digits);
 
+/** Returns a day as an element that is not broken at its hyphens. */
+export const day = (text) => element("span", { class: "day" }, text);
+
 /** Returns a name of the API as words: `not_as_described` as "not as described". */
 export const words = (name) => name.replaceAll("_", " ");
 

@@ -2,15 +2,19 @@
 
 import { chart, outlook } from "./chart.js";
 import {
-  Live, Refused, amount, ask, badge, channel, counted, daysBetween, element, id, marketplace, marketplaceName, percent,
+  Live, Refused, amount, ask, badge, channel, counted, day, daysBetween, element, id, marketplace, marketplaceName, percent,
   seen, sellerApi, show, table, words,
 } from "./page.js";
 
 const CAUSES_FIRST = 100;
+const PARTS = new Map([["negative_feedback", "by feedback"], ["claim", "by claims"], ["chargeback", "by chargebacks"]]);
 const CONDITIONS = { less_than: "below", greater_than: "above", at_least: "at least", equals: "exactly" };
 const WINDOWS = { official: "Official", ahead: "Ahead: an early warning" };
-const AHEAD_NOTE =
-  "Artificially low: defects of recent orders are still to come. It is what the official figure will be in 15 days if none do; never compare it with Amazon's.";
+const NOTES = {
+  official: "What Amazon shows today: the orders of 60 days, the newest of them 15 days old.",
+  ahead: "Artificially low: defects of recent orders are still to come. It is what the official figure will be in 15 days if none do; never compare it with Amazon's.",
+};
+const OTHER_HEADS = ["Figure", "Window", "Days", "Share", "Count", "95 % interval", "Target", "Verdict", "Headroom"];
 
 const at = (name) => document.getElementById(name);
 const seller = sellerOf(location);
@@ -61,17 +65,17 @@ function tellMoves(before, after) {
   const was = new Map(before.figures.filter(isOrderDefect).map((figure) => [nameOf(figure), figure]));
   const moves = after.figures
     .filter(isOrderDefect)
-    .filter((figure) => was.has(nameOf(figure)) && move(was.get(nameOf(figure))) !== move(figure))
-    .map((figure) => `${marketplaceName(figure.marketplace)} ${figure.channel}, ${figure.window}: ${move(was.get(nameOf(figure)))} → ${move(figure)}`);
+    .filter((figure) => was.has(nameOf(figure)) && count(was.get(nameOf(figure))) !== count(figure))
+    .map((figure) => `${marketplaceName(figure.marketplace)} ${figure.channel}, ${figure.window}: ${count(was.get(nameOf(figure)))} → ${count(figure)}`);
   if (moves.length) at("moved").textContent = `Moved at ${new Date().toTimeString().slice(0, 8)}. ${moves.join("; ")}`;
 }
 
 const isOrderDefect = (figure) => figure.metric === "order_defect";
 const nameOf = (figure) => JSON.stringify([figure.marketplace, figure.channel, figure.window]);
-const move = (figure) => `${amount(figure.numerator)} of ${amount(figure.denominator)}`;
 
 // Figures.
 
+/** Returns the figures by marketplace and channel, the worst official order defect rate first. */
 function grouped(figures) {
   const groups = new Map();
   for (const figure of figures) {
@@ -79,31 +83,35 @@ function grouped(figures) {
     if (!groups.has(key)) groups.set(key, { key, marketplace: figure.marketplace, channel: figure.channel, figures: [] });
     groups.get(key).figures.push(figure);
   }
-  return [...groups.values()];
+  return [...groups.values()].sort((one, other) => worst(other) - worst(one));
 }
+
+const worst = ({ figures }) => figures.find((figure) => isOrderDefect(figure) && figure.window === "official")?.ratio ?? -1;
 
 function section(group, { as_of, forecast }) {
   const orderDefect = group.figures.filter(isOrderDefect);
-  const others = group.figures.filter((figure) => !isOrderDefect(figure));
-  const days = forecast.filter((day) => day.marketplace === group.marketplace && day.channel === group.channel);
+  const parts = group.figures.filter((figure) => PARTS.has(figure.metric));
+  const others = group.figures.filter((figure) => !isOrderDefect(figure) && !PARTS.has(figure.metric));
+  const days = forecast.filter((told) => told.marketplace === group.marketplace && told.channel === group.channel);
   const official = orderDefect.find((figure) => figure.window === "official");
   return element(
     "section",
     { "data-key": group.key, class: "card" },
     element("h2", {}, marketplace(group.marketplace), " · ", channel(group.channel)),
-    element("div", { class: "tiles" }, orderDefect.map(tile)),
-    others.length ? table("The other figures", ["Figure", "Window", "Order dates", "Share", "Count", "95 % interval", "Target", "Verdict", "Headroom"], others.map(otherRow)) : null,
+    element("div", { class: "tiles" }, orderDefect.map((figure) => tile(figure, parts.filter(({ window }) => window === figure.window)))),
+    others.length ? table("The other figures", OTHER_HEADS, others.map(otherRow)) : null,
     official && days.length ? forecastPart(days, official, as_of) : null,
   );
 }
 
-function tile(figure) {
+function tile(figure, parts) {
   const facts = [
-    ["Defective orders", `${amount(figure.numerator)} of ${amount(figure.denominator)}`],
+    ["Defective orders", count(figure)],
+    ...parts.map((part) => [PARTS.get(part.metric), part.numerator ? `${amount(part.numerator)}, ${percent(part.ratio)}` : "0", "part"]),
     ["Target", target(figure)],
     ["Headroom", headroom(figure)],
     ["95 % interval", interval(figure)],
-    ["Order dates", `${figure.from} to ${figure.to}`],
+    ["Order dates", span(figure)],
   ];
   return element(
     "div",
@@ -117,12 +125,14 @@ function tile(figure) {
       badge(figure.verdict),
       ...(figure.low_volume ? [" ", lowVolume()] : []),
     ),
-    element("dl", {}, facts.map(([name, value]) => element("div", {}, element("dt", {}, name), element("dd", { "data-figure": true }, value)))),
-    figure.window === "ahead" ? element("p", { class: "hint" }, AHEAD_NOTE) : null,
+    element("dl", {}, facts.map(([name, value, kind = null]) => element("div", { class: kind }, element("dt", {}, name), element("dd", { "data-figure": true }, value)))),
+    element("p", { class: "hint" }, NOTES[figure.window] ?? ""),
   );
 }
 
+const span = (figure) => element("span", {}, day(figure.from), " to ", day(figure.to));
 const lowVolume = () => element("span", { class: "badge low", title: "so few orders that a single failure alone would miss the target" }, "◔ Low volume");
+const count = ({ numerator, denominator }) => (denominator === null ? amount(numerator) : `${amount(numerator)} of ${amount(denominator)}`);
 const target = (figure) => (figure.target === null ? "none" : `${CONDITIONS[figure.condition]} ${percent(figure.target)}`);
 const interval = (figure) => (figure.interval === null ? "–" : figure.interval.map((bound) => percent(bound)).join(" to "));
 
@@ -138,9 +148,9 @@ function otherRow(figure) {
     cells: [
       words(figure.metric),
       figure.window === "ahead" ? "ahead (early warning)" : figure.window,
-      `${figure.from} to ${figure.to}`,
+      span(figure),
       percent(figure.ratio, figure.target),
-      figure.denominator === null ? amount(figure.numerator) : `${amount(figure.numerator)} of ${amount(figure.denominator)}`,
+      count(figure),
       interval(figure),
       target(figure),
       figure.low_volume ? element("span", {}, badge(figure.verdict), " ", lowVolume()) : badge(figure.verdict),
@@ -153,18 +163,17 @@ function otherRow(figure) {
 
 function forecastPart(days, official, today) {
   const told = outlook(days, official, today);
-  const rows = days.map((day) => ({
-    key: day.day,
-    cells: [day.day, percent(day.ratio, official.target), `${amount(day.defective_orders)} of ${amount(day.orders)}`],
-  }));
+  const rows = days.map((told) => ({ key: told.day, cells: [day(told.day), percent(told.ratio, official.target), count({ numerator: told.defective_orders, denominator: told.orders })] }));
+  const heads = ["Evaluation day", "Order defect rate", "Defective orders"];
+  const width = Math.min(document.documentElement.clientWidth, 1040) - 80;
   return element(
     "div",
     { class: "forecast" },
-    element("h3", {}, "The official figure on the next 60 days"),
+    element("h3", {}, `The official figure on the next ${amount(days.length)} days`),
     element("p", { class: "outlook" }, told),
-    chart(days, official.target, told, Math.min(document.documentElement.clientWidth, 1040) - 80),
-    element("p", { class: "hint" }, "From what is known today: no further orders, no further defects. From the 16th day on the window's newest days have no orders yet, so those days say less."),
-    element("details", {}, element("summary", {}, "The same as a table"), table("The official window on each day", ["Evaluation day", "Order defect rate", "Defective orders"], rows)),
+    days.some((told) => told.defective_orders) ? chart(days, official.target, told, width) : null,
+    element("p", { class: "hint" }, "From what is known today: no further orders, no further defects. From the 16th day on (grey) the window's newest days have no orders yet, so those days say less."),
+    element("details", {}, element("summary", {}, "Each day as a table"), table("The official window on each day", heads, rows)),
   );
 }
 
@@ -196,23 +205,23 @@ function orderRow(order, today) {
     key: JSON.stringify([order.order_id, order.marketplace, order.channel]),
     cells: [
       id(order.order_id),
-      order.order_date,
+      day(order.order_date),
       element("span", {}, marketplace(order.marketplace), " ", channel(order.channel)),
-      element("ul", { class: "causes" }, order.causes.map(cause)),
+      element("ul", { class: "causes" }, order.causes.map((one) => cause(one, order.order_id))),
       countsIn(order, today),
-      element("span", {}, order.drops_off, " ", element("small", {}, within(today, order.drops_off))),
+      element("span", {}, day(order.drops_off), " ", element("small", {}, within(today, order.drops_off))),
     ],
   };
 }
 
-function cause({ kind, id: causeId, status, reason, event_time }) {
+function cause({ kind, id: causeId, status, reason, event_time }, orderId) {
   const why = reason === null ? "" : `: ${words(seen(reason))}`;
   return element(
     "li",
     {},
     element("strong", {}, `${words(kind)}${why}`),
     ` (${words(status)}) `,
-    element("small", {}, id(causeId), ` ${event_time.slice(0, 10)} ${event_time.slice(11, 16)} UTC`),
+    element("small", {}, ...(causeId === orderId ? [] : [id(causeId), " "]), `${event_time.slice(0, 10)} ${event_time.slice(11, 16)} UTC`),
   );
 }
 
@@ -222,8 +231,8 @@ function countsIn(order, today) {
   return element("span", {}, windows || "neither yet", " ", element("small", {}, `official from ${order.enters}, ${within(today, order.enters)}`));
 }
 
-function within(today, day) {
-  const days = daysBetween(today, day);
+function within(today, then) {
+  const days = daysBetween(today, then);
   return days === 0 ? "today" : `in ${counted(days, "day")}`;
 }
 

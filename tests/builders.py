@@ -1,0 +1,167 @@
+"""Events as producers write them, and accounts that have read them: what the examples are told with.
+
+Events are `(topic, value)` as in `tests.recount`, of one seller on Amazon.com unless said otherwise, each with an event
+id of its own. Everything goes through `decode`, as bytes do in a worker; clocks are moved by hand.
+"""
+
+import itertools
+import json
+from collections.abc import Iterable, Mapping
+from datetime import UTC, date, datetime, time
+from functools import cache
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from stream.accounts import Accounts, Applied
+from stream.decode import CONVERTERS, decode, instant
+from stream.evaluation import EvaluationDays
+from stream.events import Event, Malformed
+from stream.figures import counts
+from stream.metrics import ORDER_WINDOWS
+from stream.rules import Marketplace, Rules
+from tests.recount import UTC_EVERYWHERE, WINDOWS, Counts, InputEvent, Switches, groups, kept, recount, window_counts
+
+D = date(2026, 11, 3)
+US, DE, JP, INDIA = "ATVPDKIKX0DER", "A1PA6795UKMFR9", "A1VC38T7YXB528", "A21TJRUUN4KGV"
+SELLER = "A2SELLER"
+RECORDED = 1_900_000_000_000
+"""A Kafka timestamp, in milliseconds, that no event's time is ahead of."""
+
+Shown = dict[tuple[str, str, str, str], Counts]
+"""Counts by seller, marketplace, channel and window; a window without anything is absent."""
+
+_NUMBERS = itertools.count()
+
+
+def event(topic: str, **fields: Any) -> InputEvent:
+    """Return an event on order o1; later ones win over earlier ones, as their ids grow."""
+    common = {
+        "event_id": f"e{next(_NUMBERS):09}",
+        "event_time": "2026-11-01T00:00:00Z",
+        "seller_id": SELLER,
+        "marketplace_id": US,
+        "order_id": "o1",
+    }
+    return topic, {**common, **fields}
+
+
+def order(order_id: str = "o1", purchased: str = "2026-10-01T12:00:00Z", **fields: Any) -> InputEvent:
+    """Return a shipped MFN order of D-33, in both windows on D."""
+    return event(
+        "orders", **{"order_id": order_id, "purchase_date": purchased, "channel": "MFN", "status": "Shipped", **fields}
+    )
+
+
+def feedback(rating: int, order_id: str = "o1", **fields: Any) -> InputEvent:
+    """Return a posted feedback."""
+    return event("feedback", **{"order_id": order_id, "rating": rating, "status": "posted", **fields})
+
+
+def claim(status: str, order_id: str = "o1", **fields: Any) -> InputEvent:
+    """Return the claim C-1."""
+    return event("claim-statuses", **{"order_id": order_id, "claim_id": "C-1", "status": status, **fields})
+
+
+def chargeback(kind: str, status: str = "open", order_id: str = "o1", **fields: Any) -> InputEvent:
+    """Return the chargeback B-1."""
+    return event(
+        "chargebacks", **{"order_id": order_id, "chargeback_id": "B-1", "kind": kind, "status": status} | fields
+    )
+
+
+def decoded(told: InputEvent) -> Event:
+    """Return what a worker makes of an event that is valid."""
+    topic, value = told
+    read = decode(CONVERTERS[topic], value["seller_id"].encode(), json.dumps(value).encode(), RECORDED)
+    assert not isinstance(read, Malformed), read
+    return read
+
+
+@cache
+def _zone(name: str) -> ZoneInfo:
+    return ZoneInfo(name)
+
+
+def rules_of(
+    switches: Switches | None = None, zones: Mapping[str, str] = UTC_EVERYWHERE, retention_days: int = 200
+) -> Rules:
+    """Return the product's rules for what the oracle is told."""
+    switches = switches or Switches()
+    return Rules(
+        claims_policy="all_filed" if switches.claims_policy == "all_filed" else "current",
+        reversed_chargebacks="counted" if switches.reversed_chargebacks == "counted" else "excluded",
+        retention_days=retention_days,
+        marketplaces={marketplace: Marketplace(_zone(name)) for marketplace, name in zones.items()},
+    )
+
+
+def held(rules: Rules, day: date = D) -> EvaluationDays:
+    """Return evaluation days that are `day` everywhere, for ever."""
+    return EvaluationDays(rules, 0, day.toordinal())
+
+
+def midnight(day: date) -> int:
+    """Return the instant at which `day` begins in UTC."""
+    return instant(datetime.combine(day, time(), UTC).isoformat())
+
+
+def accounts_on(day: date = D, rules: Rules | None = None) -> Accounts:
+    """Return accounts without anybody, on a day that is held still."""
+    rules = rules or Rules()
+    return Accounts(rules, held(rules, day))
+
+
+def apply(accounts: Accounts, *told: InputEvent) -> list[Applied | str]:
+    """Fold events in the order given; return what each did."""
+    return [accounts.apply(decoded(one)) for one in told]
+
+
+def after(*told: InputEvent, day: date = D, switches: Switches | None = None) -> Accounts:
+    """Return accounts that have read these events, in this order."""
+    accounts = accounts_on(day, rules_of(switches))
+    apply(accounts, *told)
+    return accounts
+
+
+def shown(accounts: Accounts) -> Shown:
+    """Return what every window of every group has at this moment."""
+    return {
+        (seller_id, marketplace_id, channel, window.name): Counts(*counts(amount))
+        for seller_id, account in accounts.sellers.items()
+        for (marketplace_id, channel), group in account.groups.items()
+        for window, amount in zip(ORDER_WINDOWS, group.totals, strict=True)
+        if any(counts(amount))
+    }
+
+
+def recounted(
+    told: Iterable[InputEvent],
+    day: date,
+    *,
+    switches: Switches | None = None,
+    zones: Mapping[str, str] = UTC_EVERYWHERE,
+    retention_days: int = 200,
+) -> Shown:
+    """Return what the oracle counts, in the same form."""
+    days = kept(recount(told, switches=switches or Switches(), zones=zones), day, retention_days)
+    found = {(*group, window): window_counts(days, *group, day, window) for group in groups(days) for window in WINDOWS}
+    return {key: value for key, value in found.items() if value != Counts()}
+
+
+def states(accounts: Accounts) -> dict[tuple[str, bytes], bytes]:
+    """Return every order's packed state."""
+    return {
+        (seller_id, order_id): packed
+        for seller_id, account in accounts.sellers.items()
+        for order_id, packed in account.orders.items()
+    }
+
+
+def official(accounts: Accounts, seller: str = SELLER, marketplace: str = US, channel: str = "MFN") -> Counts:
+    """Return the counts of the official window."""
+    return shown(accounts).get((seller, marketplace, channel, "official"), Counts())
+
+
+def ahead(accounts: Accounts, seller: str = SELLER, marketplace: str = US, channel: str = "MFN") -> Counts:
+    """Return the counts of the window that warns early."""
+    return shown(accounts).get((seller, marketplace, channel, "ahead"), Counts())
