@@ -5,12 +5,25 @@ what the new one does.
 """
 
 from collections.abc import Iterable, Iterator
-from typing import Final, NamedTuple, TypeAlias
+from typing import Final, TypeAlias
+
+import msgspec
 
 from stream.evaluation import EvaluationDays
 from stream.events import Chargeback, Claim, Event, Feedback, Order, Thing
 from stream.metrics import ORDER_WINDOWS
-from stream.orders import EMPTY, Contribution, OrderState, changes, contribution, fold, merge, pack, unpack
+from stream.orders import (
+    EMPTY,
+    Contribution,
+    OrderState,
+    changes,
+    contribution,
+    contribution_before,
+    fold,
+    merge,
+    pack,
+    unpack,
+)
 from stream.rules import Rules
 from stream.topics import CHARGEBACKS, CLAIM_STATUSES, FEEDBACK, ORDERS
 from stream.windows import DayCounts
@@ -30,7 +43,7 @@ OrderKey: TypeAlias = tuple[str, bytes]
 """Names an order: its seller, and its id in UTF-8 (bytes are smaller than text, and there are many)."""
 
 
-class Applied(NamedTuple):
+class Applied(msgspec.Struct, frozen=True, gc=False):
     """What an event did to its order's share in the counts; equal contributions where it changed no figure."""
 
     before: Contribution | None
@@ -76,22 +89,23 @@ class Accounts:
 
         A valid event that changes nothing gives the reason instead: redelivered, stale or too late.
         """
-        seller_id, order_id, thing = event.seller_id, event.order_id, event.thing
+        seller_id, order_id, thing = event.seller_id, event.order_id.encode(), event.thing
         account = self.sellers.get(seller_id)
-        key = seller_id, order_id.encode()
-        packed = None if account is None else account.orders.get(key[1])
+        packed = None if account is None else account.orders.get(order_id)
         before = EMPTY if packed is None else unpack(packed)
         after = fold(before, thing)
         if isinstance(after, str):
             return after
-        if self._too_late(after, thing):
-            if before.order is None:
-                return TOO_LATE
-            after = EMPTY  # the order has moved to a day that is no longer kept: it leaves
+        share = contribution(after, self._rules)
+        if self._too_late(share, thing):
+            return TOO_LATE
         if account is None:
             account = self.sellers[seller_id] = Account()
         self._note_newest(account, thing)
-        return self._put(key, account, before, after)
+        former = None if before.order is None else contribution_before(before, after, share, self._rules)
+        applied = Applied(former, share)
+        self._put((seller_id, order_id), account, before, after, applied)
+        return applied
 
     def take_changed(self) -> dict[OrderKey, bytes | None]:
         """Return the states changed since the last call."""
@@ -112,7 +126,7 @@ class Accounts:
         for thing in (*after.defects, after.order):
             if thing is not None:
                 self._note_newest(account, thing)
-        self._put(key, account, before, after)
+        self._move(key, account, before, after)
         del self.changed[key]
 
     def roll(self) -> None:
@@ -135,44 +149,45 @@ class Accounts:
             state = unpack(packed)
             kept = self._kept(state)
             if kept is not state:
-                self._put((seller_id, order_id), account, state, kept)
+                self._move((seller_id, order_id), account, state, kept)
 
     def _kept(self, state: OrderState) -> OrderState:
         if state.order is not None:
-            return EMPTY if self._too_late(state, state.order) else state
-        defects = tuple(defect for defect in state.defects if not self._too_late(state, defect))
+            return EMPTY if self._too_late(contribution(state, self._rules), state.order) else state
+        defects = tuple(defect for defect in state.defects if not self._too_late(None, defect))
         return state if len(defects) == len(state.defects) else OrderState(None, defects)
 
-    def _too_late(self, state: OrderState, thing: Thing) -> bool:
-        """Return whether `thing`, in `state`, is older than is kept: by its order's date, or its own if that waits."""
-        dated = thing if state.order is None else state.order
-        day_of = dated.purchased_at if isinstance(dated, Order) else dated.event_time
-        return self._rules.day(dated.marketplace_id, day_of) < self._evaluation.first_kept(dated.marketplace_id)
+    def _too_late(self, share: Contribution | None, thing: Thing) -> bool:
+        """Return whether `thing` is older than is kept: by its order's date, or by its own time while it waits."""
+        if share is not None:
+            return share.day < self._evaluation.first_kept(share.marketplace_id)
+        day = self._rules.day(thing.marketplace_id, thing.event_time)
+        return day < self._evaluation.first_kept(thing.marketplace_id)
 
     def _note_newest(self, account: Account, thing: Thing) -> None:
         event_time = thing.event_time
         feed = (thing.marketplace_id, TOPIC_OF[type(thing)])
-        if event_time > account.newest.get(feed, event_time - 1):
+        known = account.newest.get(feed)
+        if known is None or event_time > known:
             account.newest[feed] = event_time
             if self.newest_event_time is None or event_time > self.newest_event_time:
                 self.newest_event_time = event_time
 
-    def _put(self, key: OrderKey, account: Account, before: OrderState, after: OrderState) -> Applied:
+    def _move(self, key: OrderKey, account: Account, before: OrderState, after: OrderState) -> None:
+        applied = Applied(contribution(before, self._rules), contribution(after, self._rules))
+        self._put(key, account, before, after, applied)
+
+    def _put(self, key: OrderKey, account: Account, before: OrderState, after: OrderState, applied: Applied) -> None:
         if before.order is None or after.order is None:
             self.orders += (after.order is not None) - (before.order is not None)
-            self.waiting += _waiting(after) - _waiting(before)
-        rules = self._rules
-        applied = Applied(
-            None if before.order is None else contribution(before, rules),
-            None if after.order is None else contribution(after, rules),
-        )
+            if before.defects or after.defects:
+                self.waiting += _waiting(after) - _waiting(before)
         if applied.before != applied.after:
             self._count(account, applied)
         if after.order is None and not after.defects:
             self._drop(key, account)
         else:
             account.orders[key[1]] = self.changed[key] = pack(after)
-        return applied
 
     def _drop(self, key: OrderKey, account: Account) -> None:
         seller_id, order_id = key
@@ -182,12 +197,12 @@ class Accounts:
             del self.sellers[seller_id]
 
     def _count(self, account: Account, applied: Applied) -> None:
-        for marketplace_id, channel, day, diff in changes(*applied):
-            group = (marketplace_id, channel)
+        for change in changes(applied.before, applied.after):
+            group = (change.marketplace_id, change.channel)
             counts = account.groups.get(group)
             if counts is None:
-                counts = account.groups[group] = DayCounts(ORDER_WINDOWS, self._evaluation.of(marketplace_id))
-            counts.apply(day, diff)
+                counts = account.groups[group] = DayCounts(ORDER_WINDOWS, self._evaluation.of(change.marketplace_id))
+            counts.apply(change.day, change.diff)
             if not counts.days:
                 del account.groups[group]
 

@@ -4,11 +4,11 @@ These are the bodies of the API's answers (contract: HTTP), as plain values; day
 """
 
 from collections.abc import Iterator
-from datetime import UTC, date, datetime, timedelta
-from functools import lru_cache
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final, NamedTuple
 
 from stream.accounts import Account
+from stream.days import iso_day
 from stream.evaluation import EvaluationDays
 from stream.events import Chargeback, Claim, Defect, Feedback
 from stream.figures import DEFECTIVE_ORDERS, count
@@ -19,17 +19,10 @@ from stream.rules import Rules
 from stream.windows import DayCounts, Window
 
 FORECAST_DAYS: Final = 60
-_LAST_DAY: Final = date.max.toordinal()
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _FIRST_INSTANT: Final = -62_135_596_800_000_000
 _LAST_INSTANT: Final = 253_402_300_799_999_999
 _KINDS: Final[dict[type[Defect], str]] = {Feedback: "feedback", Claim: "claim", Chargeback: "chargeback"}
-
-
-@lru_cache(maxsize=4096)
-def iso_day(day: int) -> str:
-    """Return a proleptic ordinal as `YYYY-MM-DD`; a day beyond the calendar's last is told as the last."""
-    return date.fromordinal(min(day, _LAST_DAY)).isoformat()
 
 
 def iso_instant(instant: int) -> str:

@@ -4,7 +4,6 @@ The fold keeps, of each thing, the version with the greatest `(event_time, event
 late, doubled, shuffled or replayed events give the same state.
 """
 
-from collections.abc import Iterator
 from typing import Final, NamedTuple
 
 import msgspec
@@ -96,7 +95,7 @@ class Contribution(NamedTuple):
     amount: int
 
 
-class Change(NamedTuple):
+class Change(msgspec.Struct, frozen=True, gc=False):
     """A signed amount: what a day of a marketplace and channel gains or, negative, has retracted."""
 
     marketplace_id: str
@@ -113,8 +112,9 @@ def contribution(state: OrderState, rules: Rules) -> Contribution | None:
     order = state.order
     if order is None:
         return None
-    amount = _amount(state, rules) if counted(order) else _UNCOUNTED
-    return Contribution(order.marketplace_id, order.channel, order_day(order, rules), amount)
+    amount = _amount(order, state.defects, rules)
+    day = rules.day(order.marketplace_id, order.purchased_at)
+    return Contribution(order.marketplace_id, order.channel, day, amount)
 
 
 def order_day(order: Order, rules: Rules) -> int:
@@ -122,24 +122,38 @@ def order_day(order: Order, rules: Rules) -> int:
     return rules.day(order.marketplace_id, order.purchased_at)
 
 
-def _amount(state: OrderState, rules: Rules) -> int:
-    if not state.defects:
+def contribution_before(
+    before: OrderState, after: OrderState, share: Contribution | None, rules: Rules
+) -> Contribution | None:
+    """Return `contribution(before, rules)` of an order of which it is known that it adds `share` in the state `after`.
+
+    Most newer versions change nothing that counts: then it is `share` itself, which is quicker than to make another.
+    """
+    was, order = before.order, after.order
+    if was is None or order is None or share is None:
+        return contribution(before, rules)
+    there = was.purchased_at == order.purchased_at and was.marketplace_id == order.marketplace_id
+    same = there and was.channel == order.channel and _amount(was, before.defects, rules) == share.amount
+    return share if same else contribution(before, rules)
+
+
+def _amount(order: Order, defects: tuple[Defect, ...], rules: Rules) -> int:
+    if not counted(order):
+        return _UNCOUNTED
+    if not defects:
         return _GOOD
-    lanes = {_LANES[type(defect)] for defect in state.defects if defective(defect, rules)}
+    lanes = {_LANES[type(defect)] for defect in defects if defective(defect, rules)}
     return _GOOD + _DEFECTIVE + sum(lanes) if lanes else _GOOD
 
 
-def changes(before: Contribution | None, after: Contribution | None) -> Iterator[Change]:
-    """Yield what moving an order from one contribution to another does to the counts."""
+def changes(before: Contribution | None, after: Contribution | None) -> list[Change]:
+    """Return what moving an order from one contribution to another does to the counts."""
     # Never edit a counter: retract what was, add what is. Redelivery then nets to nothing.
     if before is not None and after is not None and before[:3] == after[:3]:
-        if before.amount != after.amount:
-            yield Change(*after[:3], after.amount - before.amount)
-        return
-    if before is not None:
-        yield Change(*before[:3], -before.amount)
-    if after is not None:
-        yield Change(*after)
+        diff = after.amount - before.amount
+        return [Change(*after[:3], diff)] if diff else []
+    retracted = [] if before is None else [Change(*before[:3], -before.amount)]
+    return retracted if after is None else [*retracted, Change(*after)]
 
 
 _LANES: Final[dict[type[Defect], int]] = {

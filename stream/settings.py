@@ -7,7 +7,7 @@ but a `STREAM_<NAME>_FILE` variable that names a file to read them from.
 import os
 import tomllib
 from collections.abc import Mapping
-from datetime import UTC, date
+from datetime import UTC
 from fractions import Fraction
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, StringConstraints, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from stream.days import parse_day
 from stream.metrics import TARGETS
 from stream.rules import ClaimsPolicy, Counting, Marketplace, Rules
 
@@ -39,11 +40,9 @@ def _broker_list(text: str) -> str:
 def _today(text: str) -> str:
     if text not in {"", "events"}:
         try:
-            date.fromisoformat(text)
+            parse_day(text)
         except ValueError:
-            raise ValueError("accepts YYYY-MM-DD or `events`") from None
-        if len(text) != len("YYYY-MM-DD"):
-            raise ValueError("accepts YYYY-MM-DD or `events`")
+            raise ValueError("accepts a day, YYYY-MM-DD, or `events`") from None
     return text
 
 
@@ -104,7 +103,7 @@ class Settings(BaseSettings):
     @property
     def held_day(self) -> int | None:
         """The evaluation day (proleptic ordinal) that is held still, or None where it moves."""
-        return None if self.today in {"", "events"} else date.fromisoformat(self.today).toordinal()
+        return None if self.today in {"", "events"} else parse_day(self.today)
 
     @property
     def rules(self) -> Rules:
@@ -148,6 +147,8 @@ def _secrets_from_files() -> dict[str, Any]:
                 secrets[name] = Path(path).read_text(encoding="utf-8").strip()
             except (OSError, UnicodeDecodeError) as problem:
                 raise SettingsError(f"{variable(name)}_FILE: can't be read: {problem}") from None
+            if not secrets[name]:
+                raise SettingsError(f"{variable(name)}_FILE: {path} is empty")
     return secrets
 
 

@@ -48,7 +48,9 @@ class DayCounts:
 
     def _settle(self, evaluation_day: int) -> None:
         self.evaluation_day = evaluation_day
-        self._bounds = [(window.first(evaluation_day), window.last(evaluation_day)) for window in self.windows]
+        self._bounds = [
+            (at, window.first(evaluation_day), window.last(evaluation_day)) for at, window in enumerate(self.windows)
+        ]
 
     def apply(self, day: int, diff: int) -> None:
         """Add `diff`, a signed amount, to `day`. A day that comes to nothing vanishes."""
@@ -57,7 +59,7 @@ class DayCounts:
             self.days[day] = amount
         else:
             del self.days[day]
-        for at, (first, last) in enumerate(self._bounds):
+        for at, first, last in self._bounds:
             if first <= day <= last:
                 self.totals[at] += diff
 
@@ -65,7 +67,7 @@ class DayCounts:
         """Move every window to `evaluation_day`, forwards or back."""
         was = self._bounds
         self._settle(evaluation_day)
-        for at, ((old_first, old_last), (first, last)) in enumerate(zip(was, self._bounds, strict=True)):
+        for (at, old_first, old_last), (_, first, last) in zip(was, self._bounds, strict=True):
             before, after = range(old_first, old_last + 1), range(first, last + 1)
             self.totals[at] += self._sum(_without(after, before)) - self._sum(_without(before, after))
 

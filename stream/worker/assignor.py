@@ -38,19 +38,40 @@ def assign_partitions(partitions: int, members: Mapping[str, Iterable[int]]) -> 
     """
     share, extra = divmod(partitions, len(members))
     assigned: dict[str, list[int]] = {member: [] for member in sorted(members)}
-    free = set(range(partitions))
-    for wanted in (share, share + 1):  # first everybody's full share, then one more for as many as there are extras
-        for member, owned in assigned.items():
-            if wanted > share and extra == 0:
-                break
-            kept = sorted(free.intersection(members[member]))[: wanted - len(owned)]
-            owned.extend(kept)
-            free.difference_update(kept)
-            extra -= wanted > share and len(owned) == wanted
-    for partition in sorted(free):
-        fewest = min(assigned, key=lambda member: (len(assigned[member]), member))
-        assigned[fewest].append(partition)
+    for number, member in _staying(partitions, members, share, extra).items():
+        assigned[member].append(number)
+    extra -= sum(len(owned) > share for owned in assigned.values())
+    free = set(range(partitions)).difference(*assigned.values())
+    for room in (share, share + 1):
+        for owned in assigned.values():
+            while free and len(owned) < room and (room == share or extra):
+                extra -= room > share
+                owned.append(min(free))
+                free.remove(owned[-1])
     return {member: sorted(owned) for member, owned in assigned.items()}
+
+
+def _staying(partitions: int, members: Mapping[str, Iterable[int]], share: int, extra: int) -> dict[int, str]:
+    """Return, for as many partitions as balance allows, a member that has its state (augmenting paths)."""
+    has = {member: sorted(number for number in members[member] if number < partitions) for member in sorted(members)}
+    stays: dict[int, str] = {}
+
+    def place(member: str, tried: set[int]) -> bool:
+        """Give `member` one more, if need be by giving another member one of its others."""
+        for number in has[member]:
+            if number not in tried:
+                tried.add(number)
+                if number not in stays or place(stays[number], tried):
+                    stays[number] = member
+                    return True
+        return False
+
+    for _ in range(share):
+        for member in has:
+            place(member, set())
+    for member in has:
+        extra -= extra > 0 and place(member, set())
+    return stays
 
 
 def assignor_for(

@@ -1,19 +1,23 @@
 """What is told of an order whose share in the figures changed: the records of `health-changes`."""
 
-from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
+import msgspec
 import orjson
 
 from stream.accounts import Applied
+from stream.days import iso_day
 from stream.events import Event
 from stream.figures import figures_in
-from stream.health import iso_day, iso_instant
+from stream.health import iso_instant
 from stream.orders import Contribution
 
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
-class Cause(NamedTuple):
+
+class Cause(msgspec.Struct, frozen=True, gc=False):
     """The source record that an event came in."""
 
     topic: str
@@ -37,44 +41,50 @@ def difference(before: int, after: int) -> Difference:
     return Difference([name for name in now if name not in was], [name for name in was if name not in now], now)
 
 
-def moves(applied: Applied) -> Iterator[tuple[Contribution, Difference]]:
-    """Yield where an event changed its order's figures, and how: nowhere, once, or twice where the order moved."""
-    before, after = applied
-    if before is None or after is None or before[:3] != after[:3]:
-        pairs = [(share, told) for share, told in ((before, _left(before)), (after, _entered(after))) if share]
+def moves(applied: Applied) -> list[tuple[Contribution, Difference]]:
+    """Return where an event changed its order's figures, and how: nowhere, once, or twice where the order moved."""
+    before, after = applied.before, applied.after
+    if before is not None and after is not None and before[:3] == after[:3]:
+        shares = [(after, difference(before.amount, after.amount))]
     else:
-        pairs = [(after, difference(before.amount, after.amount))]
-    return ((share, told) for share, told in pairs if told.entered or told.left)
+        shares = [] if before is None else [(before, difference(before.amount, 0))]
+        if after is not None:
+            shares.append((after, difference(0, after.amount)))
+    return [(share, told) for share, told in shares if told.entered or told.left]
 
 
-def _left(share: Contribution | None) -> Difference:
-    return difference(share.amount if share else 0, 0)
-
-
-def _entered(share: Contribution | None) -> Difference:
-    return difference(0, share.amount if share else 0)
-
-
-def health_changes(cause: Cause, applied: Applied) -> Iterator[bytes]:
-    """Yield the values of the records that tell what an event did (contract: `health-changes`).
+def health_changes(cause: Cause, applied: Applied) -> list[bytes]:
+    """Return the values of the records that tell what an event did (contract: `health-changes`).
 
     `change_id` is the source record's place: the same when the record is written again.
     """
-    topic, partition, offset, event = cause
-    for number, (share, told) in enumerate(moves(applied)):
-        yield orjson.dumps(
-            {
-                "change_id": f"{topic}-{partition}-{offset}-{number}",
-                "event_id": event.thing.event_id,
-                "topic": topic,
-                "event_time": iso_instant(event.thing.event_time),
-                "seller_id": event.seller_id,
-                "marketplace_id": share.marketplace_id,
-                "channel": share.channel,
-                "order_id": event.order_id,
-                "order_date": iso_day(share.day),
-                "entered": told.entered,
-                "left": told.left,
-                "now": told.now,
-            }
-        )
+    return [_health_change(cause, number, share, told) for number, (share, told) in enumerate(moves(applied))]
+
+
+def _health_change(cause: Cause, number: int, share: Contribution, told: Difference) -> bytes:
+    event = cause.event
+    return orjson.dumps(
+        {
+            "change_id": f"{cause.topic}-{cause.partition}-{cause.offset}-{number}",
+            "event_id": event.thing.event_id,
+            "topic": cause.topic,
+            "event_time": _told(event.thing.event_time),
+            "seller_id": event.seller_id,
+            "marketplace_id": share.marketplace_id,
+            "channel": share.channel,
+            "order_id": event.order_id,
+            "order_date": iso_day(share.day),
+            "entered": told.entered,
+            "left": told.left,
+            "now": told.now,
+        },
+        option=orjson.OPT_UTC_Z,
+    )
+
+
+def _told(instant: int) -> datetime | str:
+    """Return what orjson writes as `iso_instant(instant)`: a datetime, which is many times as quick to write."""
+    try:
+        return _EPOCH + timedelta(0, 0, instant)
+    except OverflowError:
+        return iso_instant(instant)

@@ -118,7 +118,7 @@ class Intake(Service, ConsumerRebalanceListener):  # type: ignore[misc]
             heartbeat_interval_ms=1_000,
             rebalance_timeout_ms=30_000,
             max_poll_interval_ms=60_000,
-            max_partition_fetch_bytes=2 * 1024 * 1024,
+            max_partition_fetch_bytes=1024 * 1024,
             fetch_max_wait_ms=50,
         )
 

@@ -216,7 +216,7 @@ class Partition:
                 ignored[applied] += 1
             elif applied.before != applied.after:
                 cause = Cause(topic, self.number, record.offset, event)
-                told.extend((record.key, value) for value in health_changes(cause, applied))
+                told.extend([(record.key, value) for value in health_changes(cause, applied)])
                 if applied.before is not None:
                     reclassified.append(applied)
         self.offsets[topic] = records[-1].offset + 1

@@ -51,8 +51,8 @@ _decode_position = msgspec.msgpack.Decoder(Position).decode
 def _options() -> Options:
     options = Options(raw_mode=True)
     options.create_if_missing(True)
-    options.set_write_buffer_size(32 * 1024 * 1024)
-    options.set_max_total_wal_size(64 * 1024 * 1024)
+    options.set_write_buffer_size(4 * 1024 * 1024)
+    options.set_max_total_wal_size(16 * 1024 * 1024)
     options.set_keep_log_file_num(1)
     options.set_compression_type(DBCompressionType.lz4())
     return options

@@ -1,0 +1,161 @@
+"""What Prometheus reads: names, labels, values, and that nothing is there twice or in pieces."""
+
+from collections.abc import Iterable
+from fractions import Fraction
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stream.accounts import Accounts
+from stream.figures import ONE
+from stream.gauges import (
+    FAMILIES,
+    ORDER_FAMILIES,
+    Group,
+    GroupRenderer,
+    Totals,
+    escape,
+    render_evaluation_days,
+    render_newest,
+    render_targets,
+)
+from stream.metrics import TARGETS
+from stream.rules import Marketplace, Rules
+from tests.builders import DE, INDIA, SELLER, US, D, after, claim, feedback, midnight, order, rules_of
+from tests.recount import ODR_GAUGES, gauge_differences, gauges, parse_metrics
+
+GROUP = Group(SELLER, US, "MFN")
+ORDERS, DEFECTIVE, CLAIMS = ONE["orders"], ONE["defective_orders"], ONE["claim_orders"]
+
+
+def labels(window: str, seller: str = SELLER) -> frozenset[tuple[str, str]]:
+    return frozenset({("seller", seller), ("marketplace", US), ("channel", "MFN"), ("window", window)})
+
+
+def page(lines: Iterable[str]) -> str:
+    return "".join(lines)
+
+
+def totals_of(accounts: Accounts) -> dict[Group, Totals]:
+    return {
+        Group(seller_id, *group): tuple(counts.totals)
+        for seller_id, account in accounts.sellers.items()
+        for group, counts in account.groups.items()
+    }
+
+
+def test_the_names_are_those_of_the_contract() -> None:
+    assert {family.name for family in ORDER_FAMILIES} == ODR_GAUGES
+    assert [family.name for family in FAMILIES if family not in ORDER_FAMILIES] == [
+        "seller_target_ratio",
+        "seller_newest_event_timestamp_seconds",
+        "seller_evaluation_day_timestamp_seconds",
+    ]
+
+
+def test_a_page_says_what_the_windows_hold() -> None:
+    told = [order("o1"), order("o2"), order("o3", "2026-08-21T00:00:00Z"), claim("pending", "o1"), feedback(2, "o1")]
+    text = page(GroupRenderer(Rules()).render(totals_of(after(*told))))
+    assert gauge_differences(parse_metrics(text), gauges(told, D)) == []
+
+
+def test_a_page_of_nobody_is_empty() -> None:
+    renderer = GroupRenderer(Rules())
+    assert page(renderer.render({})) == ""
+    assert page(renderer.render({GROUP: (ORDERS, ORDERS)})) != ""
+    assert page(renderer.render({})) == ""
+
+
+def test_without_orders_a_ratio_and_headroom_are_absent_and_counts_are_zero() -> None:
+    """Case 21."""
+    series = parse_metrics(page(GroupRenderer(Rules()).render({GROUP: (0, ONE["uncounted_orders"])})))
+    assert {name for name, _ in series} == {name for name in ODR_GAUGES if name.endswith("_orders")} - {
+        "seller_order_defect_headroom_orders"
+    }
+    assert set(series.values()) == {0.0}
+
+
+def test_ratios_are_told_in_full_double_precision() -> None:
+    share = ORDERS * 99_991 + DEFECTIVE + CLAIMS
+    text = page(GroupRenderer(Rules()).render({GROUP: (share, ORDERS * 3 + DEFECTIVE)}))
+    series = parse_metrics(text)
+    assert series["seller_order_defect_ratio", labels("official")] == 1 / 99_991
+    assert series["seller_order_defect_ratio", labels("ahead")] == 1 / 3
+    assert f"{1 / 99_991!r}\n" in text
+
+
+def test_headroom_goes_by_the_marketplaces_own_target() -> None:
+    """Case 25."""
+    rules = Rules(marketplaces={US: Marketplace(targets={"order_defect": Fraction(1, 10)})})
+    group_elsewhere = GROUP._replace(marketplace_id=DE)
+    share = 100 * ORDERS + 2 * DEFECTIVE
+    series = parse_metrics(page(GroupRenderer(rules).render({GROUP: (share, 0), group_elsewhere: (share, 0)})))
+    name = "seller_order_defect_headroom_orders"
+    assert series[name, labels("official")] == 7
+    assert series[name, labels("official") - {("marketplace", US)} | {("marketplace", DE)}] == -2
+
+
+@given(st.text(max_size=20))
+def test_any_text_comes_back_from_a_label(text: str) -> None:
+    series = parse_metrics(page(GroupRenderer(Rules()).render({GROUP._replace(seller_id=text): (ORDERS, ORDERS)})))
+    assert series["seller_orders", labels("official", text)] == 1.0
+    assert "\n" not in escape(text)
+
+
+def test_backslashes_quotes_and_newlines_are_escaped_once() -> None:
+    assert escape('a\\"\n\\n') == r"a\\\"\n\\n"
+
+
+AMOUNTS = st.integers(0, 3).flatmap(
+    lambda orders: st.integers(0, orders).map(lambda defective: orders * ORDERS + defective * DEFECTIVE)
+)
+SCRAPES = st.dictionaries(
+    st.builds(Group, st.sampled_from(("A", "B")), st.sampled_from((US, DE)), st.sampled_from(("MFN", "AFN"))),
+    st.tuples(AMOUNTS, AMOUNTS),
+)
+
+
+@given(st.lists(SCRAPES, max_size=5))
+def test_what_a_renderer_remembers_never_shows(scrapes: list[dict[Group, Totals]]) -> None:
+    # Lines are kept from scrape to scrape; groups that change, leave and come back must look as if rendered anew.
+    renderer = GroupRenderer(Rules())
+    for totals in scrapes:
+        assert page(renderer.render(totals)) == page(GroupRenderer(Rules()).render(totals))
+
+
+def test_every_target_is_shown_for_every_marketplace() -> None:
+    """Case 25."""
+    rules = Rules(marketplaces={DE: Marketplace(targets={"late_shipment": Fraction("0.03")})})
+    series = parse_metrics(page(render_targets([US, DE, INDIA], rules)))
+    told = {(dict(key)["metric"], dict(key)["marketplace"]): value for (_, key), value in series.items()}
+    assert told.keys() == {(metric, marketplace) for metric in TARGETS for marketplace in (US, DE, INDIA)}
+    assert [told["late_shipment", marketplace] for marketplace in (US, DE, INDIA)] == [0.04, 0.03, 0.02]
+    assert [told["on_time_delivery", marketplace] for marketplace in (US, DE, INDIA)] == [0.9, 0.97, 0.97]
+    assert [told["open_violations", marketplace] for marketplace in (US, DE, INDIA)] == [0.0, 0.0, 0.0]
+    assert {(dict(key)["metric"], dict(key)["condition"]) for _, key in series} == {
+        (metric, asked.condition) for metric, asked in TARGETS.items()
+    }
+
+
+def test_the_newest_event_of_a_feed_is_told_in_seconds() -> None:
+    newest = {(SELLER, US, "orders"): midnight(D) + 120_000, (SELLER, US, "claim-statuses"): -1_500_000}
+    series = parse_metrics(page(render_newest(newest)))
+    assert {dict(key)["topic"]: value for (_, key), value in series.items()} == {
+        "orders": midnight(D) / 1_000_000 + 0.12,
+        "claim-statuses": -1.5,
+    }
+
+
+@pytest.mark.parametrize(
+    ("zones", "start"),
+    [({}, "2026-11-03T00:00:00"), ({US: "America/Los_Angeles"}, "2026-11-03T08:00:00")],
+)
+def test_an_evaluation_day_is_told_by_its_start_in_the_marketplaces_zone(zones: dict[str, str], start: str) -> None:
+    series = parse_metrics(page(render_evaluation_days({US: D.toordinal()}, rules_of(zones=zones))))
+    hours = int(start[11:13])
+    assert series == {
+        ("seller_evaluation_day_timestamp_seconds", frozenset({("marketplace", US)})): (
+            midnight(D) / 1_000_000 + hours * 3600
+        )
+    }
