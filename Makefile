@@ -5,10 +5,13 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: demo test lint types imports clean
+.PHONY: bench demo test lint types imports clean
 
 demo: $(INSTALLED)
 	$(BIN)/odr demo
+
+bench: $(INSTALLED)
+	$(BIN)/python -m tests.benchmarks.bench
 
 test: lint types imports
 	$(BIN)/pytest

@@ -5,6 +5,7 @@ import gc
 import logging
 import sys
 import time
+from ipaddress import ip_address
 from typing import Final
 
 import mode
@@ -22,7 +23,7 @@ from stream.worker.store import DataDirectory
 from stream.worker.telemetry import Telemetry
 
 _LOG: Final = logging.getLogger(__name__)
-_GC_THRESHOLDS: Final = (100_000, 50, 100)
+GC_THRESHOLDS: Final = (100_000, 50, 100)
 """The fold makes few cycles and many objects: Python's own thresholds cost a third of its speed."""
 
 _NOISY: Final = ("aiokafka", "mode", "faust", "asyncio")
@@ -44,29 +45,46 @@ def run(settings: Settings, log_level: str = "usual") -> int:
     `log_level` is `quiet` (warnings only), `usual`, or `verbose` (what the Kafka client and Faust do, too).
     """
     _log_to_stderr(log_level)
-    gc.set_threshold(*_GC_THRESHOLDS)
+    gc.set_threshold(*GC_THRESHOLDS)
     rules = settings.rules
     directory = DataDirectory(settings.data_dir).lock()
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
     facts = loop.run_until_complete(check(settings))
-    started_at = (
-        0 if settings.today == "events" else time.time_ns() // 1_000
-    )  # before the first event, no day is too late
-    evaluation = EvaluationDays(rules, started_at, settings.held_day)
+    evaluation = EvaluationDays(rules, _started_at(settings), settings.held_day)
     telemetry = Telemetry(list(CONVERTERS))
     ground = Ground(settings, rules, evaluation, telemetry, facts.cluster_id, facts.tombstones_live_seconds)
-    pages = Pages(ground)
-    try:
-        loop.run_until_complete(pages.listen())
-    except OSError as problem:
-        address = f"{settings.http_host}:{settings.http_port}"
-        raise SettingsError(f"STREAM_HTTP_HOST, STREAM_HTTP_PORT: can't listen on {address}: {problem}") from None
+    pages = loop.run_until_complete(_listening(ground))
     app = new_app()
     intake = pages.intake = Intake(ground, directory, Agents(app).dispatch, lambda: pages.advertised)
-    _LOG.info("worker of group %s listens on http://%s:%d", settings.group, settings.http_host, pages.port)
     worker = _Worker(app, pages, intake, loop=loop, override_logging=False, redirect_stdouts=False)
     return _until_stopped(worker)
+
+
+def _started_at(settings: Settings) -> int:
+    """Return the instant of the first evaluation day: where it follows the events, no event is too late for it."""
+    return 0 if settings.today == "events" else time.time_ns() // 1_000
+
+
+async def _listening(ground: Ground) -> Pages:
+    settings = ground.settings
+    pages = Pages(ground)
+    try:
+        await pages.listen()
+    except OSError as problem:
+        told = f"{settings.http_host}:{settings.http_port}"
+        raise SettingsError(f"STREAM_HTTP_HOST, STREAM_HTTP_PORT: can't listen on {told}: {problem}") from None
+    _LOG.info("worker of group %s listens on http://%s:%d", settings.group, settings.http_host, pages.port)
+    if settings.http_token is None and not _is_loopback(settings.http_host):
+        _LOG.warning("whoever reaches this port can read every seller's figures: set STREAM_HTTP_TOKEN")
+    return pages
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def _until_stopped(worker: _Worker) -> int:

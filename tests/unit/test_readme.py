@@ -1,10 +1,13 @@
 """The README's tables are made from the code: a change of one shows in the other."""
 
 import re
+import shlex
 from pathlib import Path
 
+import click
 import pytest
 
+from stream.cli import main
 from stream.decode import REASONS
 from stream.gauges import FAMILIES
 from stream.settings import NO_FLAG, Settings, variable
@@ -48,6 +51,29 @@ def written(readme: str, name: str) -> str:
 @pytest.mark.parametrize("name", TABLES)
 def test_the_readmes_table_is_the_codes(name: str) -> None:
     assert written(README.read_text(encoding="utf-8"), name) == TABLES[name]()
+
+
+def commands() -> list[list[str]]:
+    blocks = re.findall(r"```sh\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
+    lines = [line for block in blocks for line in block.splitlines() if line.startswith("odr ")]
+    return [shlex.split(line, comments=True)[1:] for line in lines]
+
+
+@pytest.mark.parametrize("command", commands(), ids=" ".join)
+def test_a_command_of_the_readme_is_one_that_the_program_takes(command: list[str], tmp_path: Path) -> None:
+    file = tmp_path / "events.jsonl.gz"
+    file.touch()
+    words = [str(file) if word == file.name else word for word in command]
+    group: click.Command = main
+    while isinstance(group, click.Group):
+        group = group.commands[words.pop(0)]
+    assert group.make_context(group.name, words).params
+
+
+def test_a_target_of_make_that_the_readme_names_is_there() -> None:
+    makefile = (README.parent / "Makefile").read_text(encoding="utf-8")
+    for target in re.findall(r"`?make (\w+)", README.read_text(encoding="utf-8")):
+        assert f"\n{target}:" in makefile, target
 
 
 def test_every_file_that_the_readme_points_at_is_there() -> None:
