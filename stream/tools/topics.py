@@ -19,6 +19,7 @@ _FOR_EVER: Final = {"cleanup.policy": "delete", "retention.ms": "-1"}
 _ROOM_FOR_HEADERS: Final = {"max.message.bytes": str(2 * _MIB)}
 _COMPACTED: Final = {"cleanup.policy": "compact"}
 _REACH_SECONDS: Final = 10.0
+_COORDINATOR_SECONDS: Final = 60.0
 
 
 def wanted(settings: Settings) -> dict[str, dict[str, str]]:
@@ -56,8 +57,10 @@ class _Admin:
             ) from None
         return self._client
 
-    async def __aexit__(self, *_: object) -> None:
+    async def __aexit__(self, kind: object, problem: BaseException | None, trace: object) -> None:
         await self._client.close()
+        if isinstance(problem, ClientError):
+            raise KafkaError(f"the broker at STREAM_BROKERS={self._settings.brokers} says: {problem}") from problem
 
 
 def _told(problem: BaseException) -> str:
@@ -162,9 +165,23 @@ async def check(settings: Settings) -> Facts:
     return Facts(str(cluster["cluster_id"]), int(tombstones) / 1000)
 
 
+async def _has_committed(admin: AIOKafkaAdminClient, group: str) -> bool:
+    """Return whether a group has offsets; a new broker has no coordinator to ask until somebody does ask."""
+    committed: Mapping[Any, Any] = {}
+    asking = stamina.retry_context(on=_asks_for_patience, attempts=None, timeout=_COORDINATOR_SECONDS, wait_max=0.5)
+    async for attempt in asking:
+        with attempt:
+            committed = await admin.list_consumer_group_offsets(group)
+    return any(offset.offset >= 0 for offset in committed.values())
+
+
+def _asks_for_patience(problem: Exception) -> bool:
+    return isinstance(problem, ClientError) and bool(problem.retriable)
+
+
 async def _create_changelog(admin: AIOKafkaAdminClient, settings: Settings, partitions: int) -> None:
     changelog = order_states(settings.group)
-    if any(offset.offset >= 0 for offset in (await admin.list_consumer_group_offsets(settings.group)).values()):
+    if await _has_committed(admin, settings.group):
         raise KafkaError(
             f"topic {settings.topic(changelog)} is gone, but group {settings.group} has committed offsets: its order "
             f"states are lost; choose another STREAM_GROUP, which reads everything again"

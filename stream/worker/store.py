@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final, Self
 
 import msgspec
-from rocksdict import DBCompressionType, Options, Rdict, WriteBatch
+from rocksdict import BlockBasedOptions, DBCompressionType, Options, Rdict, WriteBatch
 
 from stream.accounts import OrderKey
 from stream.orders import FORMAT
@@ -51,9 +51,12 @@ _decode_position = msgspec.msgpack.Decoder(Position).decode
 def _options() -> Options:
     options = Options(raw_mode=True)
     options.create_if_missing(True)
-    options.set_write_buffer_size(4 * 1024 * 1024)
-    options.set_max_total_wal_size(16 * 1024 * 1024)
+    options.set_write_buffer_size(2 * 1024 * 1024)
+    options.set_max_total_wal_size(8 * 1024 * 1024)
     options.set_keep_log_file_num(1)
+    reading = BlockBasedOptions()
+    reading.disable_cache()  # read once, from beginning to end, at a restart
+    options.set_block_based_table_factory(reading)
     options.set_compression_type(DBCompressionType.lz4())
     return options
 

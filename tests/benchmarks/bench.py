@@ -7,6 +7,7 @@ import asyncio
 import gc
 import itertools
 import json
+import resource
 import sys
 import tempfile
 import time
@@ -54,8 +55,12 @@ def preload(cluster: Cluster, events: int) -> list[InputEvent]:
     return made
 
 
-def in_memory(cluster: Cluster, events: int, *, fold: bool) -> float:
-    """Return the events per second of fetching and decoding alone, or of folding too, without any durability."""
+def in_memory(cluster: Cluster, events: int, *, fold: bool) -> tuple[float, float]:
+    """Return the events per second of fetching and decoding alone, or of folding too, without any durability.
+
+    Beside it, the bytes that this process has grown by for each order.
+    """
+    before = own_resident_bytes()
     sources = {TopicPartition(cluster.prefix + topic, at): topic for topic in READ for at in range(PARTITIONS)}
     rules = Rules()
     evaluation = EvaluationDays(rules, 0, UNTIL.toordinal())
@@ -82,7 +87,14 @@ def in_memory(cluster: Cluster, events: int, *, fold: bool) -> float:
         await consumer.stop()
         return events / took
 
-    return asyncio.run(run())
+    rate = asyncio.run(run())
+    gc.collect()
+    orders = sum(each.orders for each in accounts)
+    return rate, (own_resident_bytes() - before) / max(1, orders)
+
+
+def own_resident_bytes() -> int:
+    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
 
 
 def caught_up_rate(cluster: Cluster, group: str, events: int) -> float:
@@ -157,8 +169,8 @@ def measure(cluster: Cluster, events: int, say: Console) -> Iterator[tuple[str, 
     """Yield rows of the table: what was measured, and its figure."""
     say.print(f"preloading {events:,} events")
     expected = gauges(preload(cluster, events), UNTIL.date())
-    decoded = in_memory(cluster, events, fold=False)
-    folded = in_memory(cluster, events, fold=True)
+    decoded, _ = in_memory(cluster, events, fold=False)
+    folded, each = in_memory(cluster, events, fold=True)
     yield "fetch and decode alone (the limit)", f"{decoded:,.0f} events/s"
     yield "fetch, decode and fold in memory", f"{folded:,.0f} events/s, {folded / decoded:.2f} of the limit"
     with cluster.worker("alone", STREAM_GROUP="alone") as worker:

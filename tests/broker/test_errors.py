@@ -111,3 +111,15 @@ def test_ingest_tells_of_each_line_it_cannot_use_and_goes_on(cluster: Cluster, t
     assert [line.split(": ")[0] for line in ended.stderr.splitlines()] == [f"{file}:2", f"{file}:3"]
     assert [(record.key, record.value) for record in cluster.read("orders")] == [(b"S", b'{"not": "judged here"}')]
     assert [(record.key, record.value) for record in cluster.read("violations")] == [(None, None)]
+
+
+@pytest.mark.usefixtures("kafka_here")
+def test_the_first_group_of_a_new_broker_finds_its_coordinator(tmp_path: Path) -> None:
+    # A broker that has never had a consumer has no coordinator, and makes one only when asked: the first worker of a
+    # group without a changelog asked once, and ended on the answer.
+    with Broker(tmp_path / "kafka") as new:
+        cluster = Cluster(new.bootstrap, "", tmp_path, {"STREAM_GROUP": "first"})
+        assert cluster.odr("topics", STREAM_GROUP="another").returncode == 0
+        with cluster.worker() as worker:
+            worker.await_ready()
+            assert worker.stop() == 0
