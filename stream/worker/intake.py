@@ -28,6 +28,7 @@ SESSION_TIMEOUT_SECONDS: Final = 10.0
 UNREACHABLE_SECONDS: Final = 300.0
 """How long a worker waits for a broker that has gone before it ends."""
 
+_READY_CONTACT_SECONDS: Final = 5.0
 _MOST_RECORDS: Final = 5_000
 _SWEEP_SELLERS: Final = 50
 _UNREACHABLE: Final = (KafkaConnectionError, NodeNotReadyError, RequestTimedOutError)
@@ -85,8 +86,9 @@ class Intake(Service, ConsumerRebalanceListener):  # type: ignore[misc]
 
     @property
     def ready(self) -> bool:
-        """Whether the worker is in the group and all its own partitions are restored."""
-        return self._joined and self.in_touch and len(self.live) == len(self._serving)
+        """Whether the worker is in the group, which answers it, and all its own partitions are restored."""
+        heard = time.monotonic() - self._contact < _READY_CONTACT_SECONDS
+        return self._joined and heard and len(self.live) == len(self._serving)
 
     # The life of the group member.
 
