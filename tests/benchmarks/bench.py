@@ -7,7 +7,7 @@ import asyncio
 import gc
 import itertools
 import json
-import resource
+import logging
 import sys
 import tempfile
 import time
@@ -55,12 +55,8 @@ def preload(cluster: Cluster, events: int) -> list[InputEvent]:
     return made
 
 
-def in_memory(cluster: Cluster, events: int, *, fold: bool) -> tuple[float, float]:
-    """Return the events per second of fetching and decoding alone, or of folding too, without any durability.
-
-    Beside it, the bytes that this process has grown by for each order.
-    """
-    before = own_resident_bytes()
+def in_memory(cluster: Cluster, events: int, *, fold: bool) -> float:
+    """Return the events per second of fetching and decoding alone, or of folding too, without any durability."""
     sources = {TopicPartition(cluster.prefix + topic, at): topic for topic in READ for at in range(PARTITIONS)}
     rules = Rules()
     evaluation = EvaluationDays(rules, 0, UNTIL.toordinal())
@@ -87,14 +83,7 @@ def in_memory(cluster: Cluster, events: int, *, fold: bool) -> tuple[float, floa
         await consumer.stop()
         return events / took
 
-    rate = asyncio.run(run())
-    gc.collect()
-    orders = sum(each.orders for each in accounts)
-    return rate, (own_resident_bytes() - before) / max(1, orders)
-
-
-def own_resident_bytes() -> int:
-    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
+    return asyncio.run(run())
 
 
 def caught_up_rate(cluster: Cluster, group: str, events: int) -> float:
@@ -169,8 +158,8 @@ def measure(cluster: Cluster, events: int, say: Console) -> Iterator[tuple[str, 
     """Yield rows of the table: what was measured, and its figure."""
     say.print(f"preloading {events:,} events")
     expected = gauges(preload(cluster, events), UNTIL.date())
-    decoded, _ = in_memory(cluster, events, fold=False)
-    folded, each = in_memory(cluster, events, fold=True)
+    decoded = in_memory(cluster, events, fold=False)
+    folded = in_memory(cluster, events, fold=True)
     yield "fetch and decode alone (the limit)", f"{decoded:,.0f} events/s"
     yield "fetch, decode and fold in memory", f"{folded:,.0f} events/s, {folded / decoded:.2f} of the limit"
     with cluster.worker("alone", STREAM_GROUP="alone") as worker:
@@ -202,7 +191,7 @@ def measure(cluster: Cluster, events: int, say: Console) -> Iterator[tuple[str, 
     with cluster.worker("nothing", STREAM_GROUP="nothing", STREAM_TOPIC_PREFIX=cluster.prefix + "none.") as worker:
         worker.await_ready()
         grown = (filled - resident_bytes(worker)) / orders
-        yield "resident memory per order", f"accounts {each:,.0f} bytes, the whole worker over an idle one {grown:,.0f}"
+        yield "memory per order kept", f"{grown:,.0f} bytes resident over an idle worker, {orders:,.0f} orders"
 
 
 @click.command()
@@ -210,6 +199,7 @@ def measure(cluster: Cluster, events: int, say: Console) -> Iterator[tuple[str, 
 def main(events: int) -> None:
     """Measure and print the table."""
     gc.set_threshold(*GC_THRESHOLDS)
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     say = Console(stderr=True)
     table = Table("measured", "figure", title=f"{events:,} events, {sys.platform}")
     with ExitStack() as open_:
