@@ -7,6 +7,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -29,6 +30,8 @@ UNREACHABLE_SECONDS: Final = 300.0
 """How long a worker waits for a broker that has gone before it ends."""
 
 _READY_CONTACT_SECONDS: Final = 5.0
+_DRAIN_SECONDS: Final = 10.0
+_CLOSE_SECONDS: Final = 4.0
 _MOST_RECORDS: Final = 5_000
 _SWEEP_SELLERS: Final = 50
 _UNREACHABLE: Final = (KafkaConnectionError, NodeNotReadyError, RequestTimedOutError)
@@ -103,7 +106,8 @@ class Intake(Service, ConsumerRebalanceListener):  # type: ignore[misc]
     async def on_stop(self) -> None:
         """Let the rounds in progress commit, then leave the group."""
         await self._let_go()
-        await self._consumer.stop()
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._consumer.stop(), _CLOSE_SECONDS)
         for partition in self._partitions.values():
             partition.close()
 
@@ -168,11 +172,17 @@ class Intake(Service, ConsumerRebalanceListener):  # type: ignore[misc]
         serving, self._serving = self._serving, {}
         for number in serving:
             self._partitions[number].live = False
-        for number, task in serving.items():
-            async with self._partitions[number].lock:  # a round in progress commits first
+        await asyncio.gather(*(self._end(self._partitions[number], task) for number, task in serving.items()))
+
+    async def _end(self, partition: Partition, task: asyncio.Task[None]) -> None:
+        """Let a round in progress commit; one that a broker keeps waiting is given up, and read again later."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_DRAIN_SECONDS), partition.lock:
                 task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
-            await self._partitions[number].release()
+        task.cancel()
+        await asyncio.wait([task], timeout=_CLOSE_SECONDS)
+        with suppress(TimeoutError):
+            await asyncio.wait_for(partition.release(), _CLOSE_SECONDS)
 
     async def _guarded(self, work: Awaitable[None]) -> None:
         """End the worker on any surprise: a supervisor restarts it, and the restore repairs."""

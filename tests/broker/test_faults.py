@@ -56,3 +56,14 @@ def test_workers_outlive_a_broker_that_is_killed_and_comes_back(tmp_path: Path) 
             cluster.await_caught_up()
             assert_exact([worker], events)
             assert worker.stop() == 0
+
+
+def test_a_worker_whose_broker_is_gone_still_stops_when_it_is_told_to(tmp_path: Path) -> None:
+    with Broker(tmp_path / "kafka") as broker:
+        cluster = Cluster(broker.bootstrap, "", tmp_path)
+        assert cluster.odr("topics").returncode == 0
+        with cluster.worker() as worker:
+            worker.await_ready()
+            cluster.produce(history(2_000, seed=12))
+            broker.kill()
+            assert worker.stop() == 0  # within 30 seconds
