@@ -169,6 +169,12 @@ def test_an_ahead_window_without_orders_warns_of_nothing() -> None:
     assert verdict(0, 0, ODR, ahead=(5, 10)) == "no_data"
 
 
+def test_low_volume_excuses_no_failure_that_has_happened() -> None:
+    assert verdict(1, 150, ODR, minimum_denominator=200) == "at_risk"
+    assert verdict(1, 250, ODR, minimum_denominator=300, ahead=(3, 250)) == "at_risk"
+    assert verdict(1, 250, ODR, minimum_denominator=300) == "good"
+
+
 def test_a_low_volume_figure_without_a_failure_is_good_though_one_failure_would_miss() -> None:
     assert verdict(0, 50, ODR) == "good"
     assert verdict(0, 50, ODR, ahead=(3, 50)) == "good"
