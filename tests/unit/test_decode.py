@@ -160,6 +160,10 @@ def test_all_that_the_contract_lists_is_valid(topic: str, fields: dict[str, Any]
         ', "x": "\\"\\\\\\/\\b\\f\\n\\r\\t\x7f"',
         ', "x": ' + "[" * 200 + "]" * 200,
         ', "x": {"event_id": null, "rating": 9}',
+        ', "x": "\\\\ud800 \\\\\\\\uDC00"',  # backslashes and letters, no escape
+        ', "x": "\\uDBFF\\uDFFF\\uD800\\udc00"',
+        ', "x": "' + "\\ud83d\\ude00" * 20_000 + '"',
+        ', "x": "' + "\\\\" * 100_000 + 'ud800"',
         '  ,\t"x"\r\n:\n{ } ',
     ],
 )
@@ -252,7 +256,19 @@ def test_what_is_not_one_json_document_is_not_json(value: bytes) -> None:
     assert reason_of("feedback", value) == "not_json"
 
 
-@pytest.mark.parametrize("text", ["\\ud800", "\\udc00", "\\udc00\\ud800", "\\ud83d x", "\\ud83d\\u0041", "\\ud83d\\n"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "\\ud800",
+        "\\udc00",
+        "\\udc00\\ud800",
+        "\\ud83d x",
+        "\\ud83d\\u0041",
+        "\\ud83d\\n",
+        "\\\\\\uD800",
+        "\\uDBFF\\\\udc00",
+    ],
+)
 @pytest.mark.parametrize("place", [', "comment": "%s"', ', "x": "%s"', ', "%s": 1', ', "x": [{"%s": null}]'])
 def test_half_surrogates_are_no_text_in_any_field(place: str, text: str) -> None:
     assert reason_of("feedback", with_raw(place % text)) == "not_json"
