@@ -96,11 +96,6 @@ class Settings(BaseSettings):
     )
 
     @property
-    def advertised(self) -> str:
-        """The address, host:port, under which other workers reach this one."""
-        return self.http_advertised or f"{self.http_host}:{self.http_port}"
-
-    @property
     def held_day(self) -> int | None:
         """The evaluation day (proleptic ordinal) that is held still, or None where it moves."""
         return None if self.today in {"", "events"} else parse_day(self.today)

@@ -1,7 +1,5 @@
 """The topics: their names, and where a record with a key belongs."""
 
-from collections.abc import Iterable
-
 ORDERS = "orders"
 FEEDBACK = "feedback"
 CLAIM_STATUSES = "claim-statuses"
@@ -52,8 +50,3 @@ def murmur2(key: bytes) -> int:
 def partition_for(key: bytes, partitions: int) -> int:
     """Return the partition that Kafka's Java client would choose for `key` (0-based)."""
     return (murmur2(key) & 0x7FFFFFFF) % partitions
-
-
-def prefixed(prefix: str, topics: Iterable[str]) -> list[str]:
-    """Return the names of `topics` on the broker."""
-    return [prefix + topic for topic in topics]

@@ -197,6 +197,10 @@ class Partition:
 
     def fold(self, topic: str, records: Sequence[ConsumerRecord]) -> None:
         """Decode and fold the records of one topic; `commit` must follow."""
+        with self._ground.telemetry.round.labels("decode_and_fold").time():
+            self._fold(topic, records)
+
+    def _fold(self, topic: str, records: Sequence[ConsumerRecord]) -> None:
         convert, apply, first = CONVERTERS[topic], self.accounts.apply, self.offsets.get(topic, 0)
         ignored: Counter[str] = Counter()
         reclassified: list[Applied] = []

@@ -46,6 +46,8 @@ def test_a_sellers_figures_are_those_of_a_recount(cluster: Cluster) -> None:
         worker.await_ready()
         cluster.await_caught_up()
         assert_exact([worker], events)
+        for stage in ("decode_and_fold", "changelog", "disk"):
+            assert (figure(worker.series(), "stream_round_seconds_count", stage=stage) or 0) > 0
         for seller in ("S1", "S2"):
             listed = worker.json(f"/api/sellers/{seller}/defects")["defects"]
             assert canonical_defects(listed) == defects(events, seller, DAY)

@@ -94,11 +94,6 @@ def test_a_topic_has_the_prefix() -> None:
     assert Settings.read(topic_prefix="eu.").topic("orders") == "eu.orders"
 
 
-def test_a_worker_is_reached_where_it_listens_unless_it_says_otherwise() -> None:
-    assert Settings.read().advertised == "127.0.0.1:6066"
-    assert Settings.read(http_advertised="worker-1.internal:80").advertised == "worker-1.internal:80"
-
-
 def test_a_held_day_is_a_day_and_events_or_the_clock_are_none() -> None:
     assert Settings.read(today="2026-11-03").held_day == D.toordinal()
     assert Settings.read(today="events").held_day is None

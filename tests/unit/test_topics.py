@@ -5,7 +5,7 @@ from aiokafka.partitioner import murmur2 as another_murmur2
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stream.topics import INPUT_TOPICS, dead_letters, murmur2, order_states, partition_for, prefixed
+from stream.topics import INPUT_TOPICS, dead_letters, murmur2, order_states, partition_for
 
 
 @pytest.mark.parametrize(
@@ -47,4 +47,3 @@ def test_topics_have_the_names_of_the_contract() -> None:
     )
     assert dead_letters("claim-statuses") == "claim-statuses.dead-letters"
     assert order_states("odr") == "odr.order-states"
-    assert prefixed("eu.", ["orders", "feedback"]) == ["eu.orders", "eu.feedback"]
