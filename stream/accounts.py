@@ -9,7 +9,7 @@ from typing import Final, TypeAlias
 
 import msgspec
 
-from stream.evaluation import EvaluationDays
+from stream.evaluation import EvaluationDays, KeptDays
 from stream.events import Chargeback, Claim, Event, Feedback, Order, Thing
 from stream.metrics import ORDER_WINDOWS
 from stream.orders import (
@@ -75,9 +75,14 @@ class Accounts:
     newest of them all, in microseconds since the epoch.
     """
 
-    def __init__(self, rules: Rules, evaluation: EvaluationDays) -> None:
+    def __init__(self, rules: Rules, evaluation: EvaluationDays, kept: KeptDays | None = None) -> None:
         self._rules = rules
         self._evaluation = evaluation
+        self.kept = kept or KeptDays(rules, evaluation)
+        self.clear()
+
+    def clear(self) -> None:
+        """Forget everybody."""
         self.sellers: dict[str, Account] = {}
         self.changed: dict[OrderKey, bytes | None] = {}
         self.orders = 0
@@ -112,8 +117,11 @@ class Accounts:
         taken, self.changed = self.changed, {}
         return taken
 
-    def restore(self, key: OrderKey, packed: bytes | None) -> None:
-        """Take over a stored state, or the news that the order has left; versions are folded with what is here."""
+    def restore(self, key: OrderKey, packed: bytes | None, *, in_doubt: bool = False) -> None:
+        """Take over a stored state, or the news that the order has left; versions are folded with what is here.
+
+        One that is `in_doubt` stays among `changed`: it has to be stored again.
+        """
         seller_id, order_id = key
         account = self.sellers.get(seller_id)
         if account is None:
@@ -127,10 +135,12 @@ class Accounts:
             if thing is not None:
                 self._note_newest(account, thing)
         self._move(key, account, before, after)
-        del self.changed[key]
+        if not in_doubt:
+            del self.changed[key]
 
     def roll(self) -> None:
-        """Move every window to its marketplace's evaluation day."""
+        """Move every window to its marketplace's evaluation day, and what is kept with it."""
+        self.kept.follow()
         for account in self.sellers.values():
             for (marketplace_id, _), counts in account.groups.items():
                 today = self._evaluation.of(marketplace_id)
@@ -160,9 +170,9 @@ class Accounts:
     def _too_late(self, share: Contribution | None, thing: Thing) -> bool:
         """Return whether `thing` is older than is kept: by its order's date, or by its own time while it waits."""
         if share is not None:
-            return share.day < self._evaluation.first_kept(share.marketplace_id)
+            return share.day < self.kept.first(share.marketplace_id)
         day = self._rules.day(thing.marketplace_id, thing.event_time)
-        return day < self._evaluation.first_kept(thing.marketplace_id)
+        return day < self.kept.first(thing.marketplace_id)
 
     def _note_newest(self, account: Account, thing: Thing) -> None:
         event_time = thing.event_time

@@ -37,10 +37,19 @@ def _broker_list(text: str) -> str:
     return text
 
 
-def _today(text: str) -> str:
-    if text not in {"", "events"}:
+def _day(text: str) -> str:
+    if text:
         try:
             parse_day(text)
+        except ValueError:
+            raise ValueError("accepts a day, YYYY-MM-DD") from None
+    return text
+
+
+def _today(text: str) -> str:
+    if text != "events":
+        try:
+            _day(text)
         except ValueError:
             raise ValueError("accepts a day, YYYY-MM-DD, or `events`") from None
     return text
@@ -94,11 +103,19 @@ class Settings(BaseSettings):
     today: Annotated[str, BeforeValidator(_today)] = Field(
         "", description="YYYY-MM-DD holds the evaluation day still; `events`: it follows the newest event time"
     )
+    confirmed_day: Annotated[str, BeforeValidator(_day)] = Field(
+        "", description="YYYY-MM-DD: a clock that has leapt by more than two days is right up to this day"
+    )
 
     @property
     def held_day(self) -> int | None:
         """The evaluation day (proleptic ordinal) that is held still, or None where it moves."""
         return None if self.today in {"", "events"} else parse_day(self.today)
+
+    @property
+    def last_confirmed_day(self) -> int | None:
+        """The day (proleptic ordinal) up to which a clock that has leapt is believed, or None."""
+        return parse_day(self.confirmed_day) if self.confirmed_day else None
 
     @property
     def rules(self) -> Rules:

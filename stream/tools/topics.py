@@ -17,7 +17,10 @@ from stream.topics import HEALTH_CHANGES, INPUT_TOPICS, dead_letters, order_stat
 _MIB: Final = 1024 * 1024
 _FOR_EVER: Final = {"cleanup.policy": "delete", "retention.ms": "-1"}
 _ROOM_FOR_HEADERS: Final = {"max.message.bytes": str(2 * _MIB)}
-_COMPACTED: Final = {"cleanup.policy": "compact"}
+# What workers write is dated by the broker: their own clocks may be wrong.
+_DATED_BY_BROKER: Final = {"message.timestamp.type": "LogAppendTime"}
+_COMPACTED: Final = {"cleanup.policy": "compact"} | _DATED_BY_BROKER
+_CHECKED: Final = frozenset({"cleanup.policy", "retention.ms", "message.timestamp.type"})
 _REACH_SECONDS: Final = 10.0
 _COORDINATOR_SECONDS: Final = 60.0
 
@@ -25,8 +28,8 @@ _COORDINATOR_SECONDS: Final = 60.0
 def wanted(settings: Settings) -> dict[str, dict[str, str]]:
     """Return the settings that each topic must have, by its name without prefix."""
     topics = {topic: dict(_FOR_EVER) for topic in INPUT_TOPICS}
-    topics |= {dead_letters(topic): _FOR_EVER | _ROOM_FOR_HEADERS for topic in INPUT_TOPICS}
-    return topics | {HEALTH_CHANGES: dict(_FOR_EVER), order_states(settings.group): dict(_COMPACTED)}
+    topics |= {dead_letters(topic): _FOR_EVER | _ROOM_FOR_HEADERS | _DATED_BY_BROKER for topic in INPUT_TOPICS}
+    return topics | {HEALTH_CHANGES: _FOR_EVER | _DATED_BY_BROKER, order_states(settings.group): dict(_COMPACTED)}
 
 
 class _NotYetError(Exception):
@@ -205,5 +208,5 @@ def _wrong(settings: Settings, configs: Mapping[str, Mapping[str, Any]]) -> list
         f"{settings.topic(name)} has {key}={configs[settings.topic(name)].get(key)}, must be {value}"
         for name, config in wanted(settings).items()
         for key, value in config.items()
-        if key in {"cleanup.policy", "retention.ms"} and configs[settings.topic(name)].get(key) != value
+        if key in _CHECKED and configs[settings.topic(name)].get(key) != value
     ]

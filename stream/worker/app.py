@@ -49,14 +49,19 @@ class Agents:
 async def _fold_chunks(chunks: AsyncIterator[Chunk]) -> AsyncIterator[Any]:
     """Fold each chunk into its partition; whoever awaits `folded` gets the exception, Faust never does."""
     async for chunk in chunks:
-        try:
-            chunk.partition.fold(chunk.topic, chunk.records)
-        except Exception as surprise:  # noqa: BLE001 - handed to the intake, which ends the worker
-            chunk.folded.set_exception(surprise)
-        else:
-            if not chunk.folded.cancelled():
-                chunk.folded.set_result(None)
+        # Of a round that was given up, nobody waits any more: its partition may be another's, or restored anew.
+        if not chunk.folded.cancelled():
+            _fold_chunk(chunk)
         yield chunk.topic
+
+
+def _fold_chunk(chunk: Chunk) -> None:
+    try:
+        chunk.partition.fold(chunk.topic, chunk.records)
+    except Exception as surprise:  # noqa: BLE001 - handed to the intake, which ends the worker
+        chunk.folded.set_exception(surprise)
+    else:
+        chunk.folded.set_result(None)
 
 
 def new_app() -> App:

@@ -2,9 +2,11 @@
 
 Partition p of every topic goes to one worker, or a seller's feedback would not meet its orders. A partition stays with
 the worker that has it on disk as far as balance allows: moving it costs a restore. Each member's address travels in the
-group's own metadata, so that any worker can ask a seller's owner.
+group's own metadata, so that any worker can ask a seller's owner, and so do the settings that all must agree on: a
+worker that differs gets no partition.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 
 import msgspec
@@ -14,16 +16,22 @@ from aiokafka.coordinator.protocol import ConsumerProtocolMemberAssignment, Cons
 
 
 class Membership(msgspec.Struct, frozen=True):
-    """What a worker tells its group: where it can be reached, and which partitions it has the state of."""
+    """What a worker tells its group: where it can be reached, which partitions it has the state of, and its settings.
+
+    `agreed` is its `agreement.Agreement`; `accepted` says that the group has agreed to it before.
+    """
 
     address: str
     has: tuple[int, ...] = ()
+    agreed: dict[str, str] = {}
+    accepted: bool = False
 
 
 class Ownership(msgspec.Struct, frozen=True):
-    """What the group's leader tells every worker: the address of each partition's owner."""
+    """What the group's leader tells every worker: each partition's owner's address, and what the group agrees on."""
 
     addresses: dict[int, str]
+    agreed: dict[str, str] = {}
 
 
 _encode = msgspec.json.Encoder().encode
@@ -74,6 +82,15 @@ def _staying(partitions: int, members: Mapping[str, Iterable[int]], share: int, 
     return stays
 
 
+def group_agreement(members: Iterable[Membership]) -> dict[str, str]:
+    """Return what the group agrees on: what was agreed before; among newcomers alone, what most of them have."""
+    known = list(members)
+    asked = [member for member in known if member.accepted] or known
+    votes = Counter(tuple(sorted(member.agreed.items())) for member in asked)
+    most, _ = min(votes.items(), key=lambda vote: (-vote[1], vote[0]))
+    return dict(most)
+
+
 def assignor_for(
     membership: Callable[[], Membership], on_ownership: Callable[[Ownership], None]
 ) -> type[AbstractPartitionAssignor]:
@@ -93,14 +110,18 @@ def assignor_for(
             cls, cluster: ClusterMetadata, members: Mapping[str, ConsumerProtocolMemberMetadata]
         ) -> dict[str, ConsumerProtocolMemberAssignment]:
             told = {member: _decode_membership(metadata.user_data) for member, metadata in members.items()}
+            agreed = group_agreement(told.values())
             topics = sorted({topic for metadata in members.values() for topic in metadata.subscription})
             partitions = max(len(cluster.partitions_for_topic(topic) or ()) for topic in topics)
-            owned = assign_partitions(partitions, {member: set(about.has) for member, about in told.items()})
+            has = {member: set(about.has) for member, about in told.items() if about.agreed == agreed}
+            owned = assign_partitions(partitions, has)
             addresses = {number: told[member].address for member, numbers in owned.items() for number in numbers}
-            ownership = _encode(Ownership(addresses))
+            ownership = _encode(Ownership(addresses, agreed))
             return {
-                member: ConsumerProtocolMemberAssignment(0, [(topic, numbers) for topic in topics], ownership)
-                for member, numbers in owned.items()
+                member: ConsumerProtocolMemberAssignment(
+                    0, [(topic, owned.get(member, [])) for topic in topics], ownership
+                )
+                for member in members
             }
 
         @classmethod

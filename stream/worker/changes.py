@@ -1,5 +1,6 @@
 """What is told of an order whose share in the figures changed: the records of `health-changes`."""
 
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Final, NamedTuple
@@ -7,22 +8,23 @@ from typing import Final, NamedTuple
 import msgspec
 import orjson
 
-from stream.accounts import Applied
+from stream.accounts import Accounts, Applied
 from stream.days import iso_day
 from stream.events import Event
 from stream.figures import figures_in
 from stream.health import iso_instant
-from stream.orders import Contribution
+from stream.orders import Contribution, OrderState, contribution
+from stream.rules import Rules
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Cause(msgspec.Struct, frozen=True, gc=False):
-    """The source record that an event came in."""
+    """The source record that an event came in; `offset` says where, also where it is no record but new settings."""
 
     topic: str
     partition: int
-    offset: int
+    offset: int | str
     event: Event
 
 
@@ -80,6 +82,35 @@ def _health_change(cause: Cause, number: int, share: Contribution, told: Differe
         },
         option=orjson.OPT_UTC_Z,
     )
+
+
+SETTINGS: Final = "settings"
+"""The `topic` of a change that no event caused, but other settings than before."""
+
+
+class NewRules(NamedTuple):
+    """Other rules than the ones that a partition's changes were told under; `times` numbers them."""
+
+    partition: int
+    times: int
+    before: Rules
+    after: Rules
+
+    def told(self, accounts: Accounts) -> Iterator[tuple[bytes, bytes]]:
+        """Yield key and value of the records that tell how the new rules change the figures of the orders kept."""
+        for seller_id, account in accounts.sellers.items():
+            for order_id, state in account.states():
+                for value in self._of_order(seller_id, order_id, state):
+                    yield seller_id.encode(), value
+
+    def _of_order(self, seller_id: str, order_id: str, state: OrderState) -> list[bytes]:
+        order = state.order
+        applied = Applied(contribution(state, self.before), contribution(state, self.after))
+        if order is None or applied.before == applied.after:
+            return []
+        # The order's own event stands for it, so that the record has an event's fields; `topic` tells the cause.
+        event = Event(seller_id, order_id, order)
+        return health_changes(Cause(SETTINGS, self.partition, f"{self.times}-{seller_id}-{order_id}", event), applied)
 
 
 def _told(instant: int) -> datetime | str:

@@ -10,8 +10,9 @@ from stream.figures import count
 from stream.gauges import Group, Totals
 from stream.metrics import ORDER_DEFECT, ORDER_WINDOWS, target_of
 from stream.rules import Rules
+from stream.worker.ground import Ground
 from stream.worker.intake import Intake
-from stream.worker.partition import Ground, Partition
+from stream.worker.partition import Partition
 from stream.worker.telemetry import Telemetry
 
 
@@ -92,6 +93,7 @@ def _measure(intake: Intake, live: Sequence[Partition], telemetry: Telemetry) ->
     telemetry.partitions.labels("live").set(len(live))
     telemetry.partitions.labels("restoring").set(len(own) - len(live))
     telemetry.restore_remaining.set(sum(partition.remaining for partition in own))
+    telemetry.unconfirmed_day.set(any(partition.accounts.kept.unconfirmed for partition in own))
     _measure_lag(intake, telemetry)
     seen = Counter(seller_id for partition in live for seller_id in partition.accounts.sellers)
     telemetry.split_sellers.set(sum(1 for times in seen.values() if times > 1))

@@ -17,19 +17,25 @@ from aiokafka.errors import KafkaConnectionError, NodeNotReadyError, RequestTime
 from aiokafka.structs import ConsumerRecord
 from mode import Service
 
+from stream.agreement import agreement, difference
 from stream.connection import KafkaError, connection
 from stream.decode import CONVERTERS
+from stream.settings import SettingsError
 from stream.worker.assignor import Membership, Ownership, assignor_for
-from stream.worker.partition import Fenced, Ground, Partition
+from stream.worker.contact import SESSION_TIMEOUT_SECONDS, Contact
+from stream.worker.ground import Ground
+from stream.worker.partition import Partition
 from stream.worker.store import DataDirectory
+from stream.worker.transactions import Fenced
 
 _LOG: Final = logging.getLogger(__name__)
 
-SESSION_TIMEOUT_SECONDS: Final = 10.0
 UNREACHABLE_SECONDS: Final = 300.0
-"""How long a worker waits for a broker that has gone before it ends."""
+"""How long a worker waits for a broker that has gone, or for a partition that does not move, before it ends."""
 
-_READY_CONTACT_SECONDS: Final = 5.0
+STUCK_SECONDS: Final = 60.0
+"""How long a partition may stay at one step before the worker calls itself unhealthy."""
+
 _DRAIN_SECONDS: Final = 10.0
 _CLOSE_SECONDS: Final = 4.0
 _MOST_RECORDS: Final = 5_000
@@ -65,10 +71,11 @@ class Intake(Service, ConsumerRebalanceListener):  # type: ignore[misc]
         self._topics = {ground.settings.topic(topic): topic for topic in CONVERTERS}
         self._partitions: dict[int, Partition] = {}
         self._serving: dict[int, asyncio.Task[None]] = {}
-        self._contact = time.monotonic()
+        self._contact = Contact()
+        self._agreed = agreement(ground.rules)
         self._joined = False
-        self.owners: dict[int, str] = {}
-        """The address of each partition's owner, as the group's leader told it."""
+        self._accepted = False
+        self._ownership = Ownership({})
 
     # What others may ask.
 
@@ -80,27 +87,33 @@ class Intake(Service, ConsumerRebalanceListener):  # type: ignore[misc]
     @property
     def live(self) -> list[Partition]:
         """The partitions that may be shown: restored, and surely still ours."""
-        return [partition for partition in self.own if partition.live] if self.in_touch else []
+        return [partition for partition in self.own if partition.live] if self._contact.in_touch else []
 
     @property
-    def in_touch(self) -> bool:
-        """Whether the group has heard of this worker within its session timeout: if not, others may own its sellers."""
-        return time.monotonic() - self._contact < SESSION_TIMEOUT_SECONDS
+    def owners(self) -> dict[int, str]:
+        """The address of each partition's owner, as the group's leader told it."""
+        return self._ownership.addresses
 
     @property
     def ready(self) -> bool:
         """Whether the worker is in the group, which answers it, and all its own partitions are restored."""
-        heard = time.monotonic() - self._contact < _READY_CONTACT_SECONDS
-        return self._joined and heard and len(self.live) == len(self._serving)
+        return self._joined and self._contact.fresh and len(self.live) == len(self._serving)
+
+    @property
+    def stuck(self) -> list[Partition]:
+        """The own partitions that have not moved for long, though the broker is there."""
+        if not self._contact.in_touch:
+            return []
+        return [partition for partition in self.own if time.monotonic() - partition.moved_at > STUCK_SECONDS]
 
     # The life of the group member.
 
     async def on_start(self) -> None:
         """Join the group."""
-        self._contact = time.monotonic()
+        self._contact = Contact()
         self._consumer = self._new_consumer()
         await self._consumer.start()
-        self._note_heartbeats()
+        self._contact.watch(self._consumer)
         self._consumer.subscribe(list(self._topics), listener=self)
 
     async def on_stop(self) -> None:
@@ -129,23 +142,11 @@ class Intake(Service, ConsumerRebalanceListener):  # type: ignore[misc]
         )
 
     def _membership(self) -> Membership:
-        return Membership(self._advertised(), tuple(self._directory.partitions()))
+        has = tuple(self._directory.partitions())
+        return Membership(self._advertised(), has, self._agreed, self._accepted)
 
     def _on_ownership(self, ownership: Ownership) -> None:
-        self.owners = dict(ownership.addresses)
-
-    def _note_heartbeats(self) -> None:
-        """Note when the group's coordinator last answered; aiokafka keeps it to itself."""
-        coordinator = self._consumer._coordinator  # noqa: SLF001 - there is no public way; tested with the pinned version
-        heartbeat = coordinator._do_heartbeat  # noqa: SLF001
-
-        async def noted() -> bool:
-            answered: bool = await heartbeat()
-            if answered:
-                self._contact = time.monotonic()
-            return answered
-
-        coordinator._do_heartbeat = noted  # noqa: SLF001
+        self._ownership = ownership
 
     # Rebalances. aiokafka swallows what its listeners raise: so everything here ends in `_guarded`.
 
@@ -155,7 +156,15 @@ class Intake(Service, ConsumerRebalanceListener):  # type: ignore[misc]
 
     async def on_partitions_assigned(self, assigned: list[TopicPartition]) -> None:
         """Open each partition in a task of its own: the group must not wait for restores."""
-        self._contact = time.monotonic()
+        await self._guarded(self._take(assigned))
+
+    async def _take(self, assigned: Sequence[TopicPartition]) -> None:
+        differs = difference(self._agreed, self._ownership.agreed)
+        if differs is not None:
+            raise SettingsError(
+                f"{differs} {self._ground.settings.group}: its workers must agree; stop them all to change a setting"
+            )
+        self._accepted = True
         self._consumer.pause(*assigned)
         self._ground.telemetry.rebalances.inc()
         numbers = {source.partition for source in assigned}
@@ -164,11 +173,13 @@ class Intake(Service, ConsumerRebalanceListener):  # type: ignore[misc]
         for number in sorted(numbers):
             if number not in self._partitions:
                 self._partitions[number] = Partition(number, self._ground, self._directory.store(number))
+            self._partitions[number].moved_at = time.monotonic()
             self._serving[number] = asyncio.create_task(self._guarded(self._serve(self._partitions[number])))
         self._joined = True
         _LOG.info("own partitions: %s", sorted(numbers) or "none")
 
     async def _let_go(self) -> None:
+        self._joined = False
         serving, self._serving = self._serving, {}
         for number in serving:
             self._partitions[number].live = False
@@ -207,7 +218,7 @@ class Intake(Service, ConsumerRebalanceListener):  # type: ignore[misc]
                 await self._contact_after(fenced_at)  # only a member of the group may take it back
 
     async def _contact_after(self, moment: float) -> None:
-        while self._contact < moment:  # noqa: ASYNC110 - the heartbeat sets a time, for the pages too
+        while not self._contact.since(moment):  # noqa: ASYNC110 - the heartbeat sets a time, for the pages too
             await asyncio.sleep(0.1)
 
     async def _open(self, partition: Partition) -> None:
@@ -226,9 +237,12 @@ class Intake(Service, ConsumerRebalanceListener):  # type: ignore[misc]
     async def _round(self, partition: Partition) -> None:
         fetched = await self._consumer.getmany(*self._sources(partition), timeout_ms=1_000, max_records=_MOST_RECORDS)
         async with partition.lock:
+            partition.reach("fetched")
             if fetched:
                 await self._fold(partition, fetched)
-            if partition.expire(_SWEEP_SELLERS) or fetched:
+                partition.reach("folded")
+            partition.expire(_SWEEP_SELLERS)
+            if partition.pending or fetched:
                 await partition.commit()
 
     async def _fold(self, partition: Partition, fetched: dict[TopicPartition, list[ConsumerRecord]]) -> None:
@@ -266,10 +280,14 @@ class Intake(Service, ConsumerRebalanceListener):  # type: ignore[misc]
     @Service.timer(0.5)  # type: ignore[untyped-decorator]
     async def _tick(self) -> None:
         """Roll the windows where midnight has passed, and end a worker whose broker has gone for good."""
-        if time.monotonic() - self._contact > UNREACHABLE_SECONDS:
+        if self._contact.lost_seconds > UNREACHABLE_SECONDS:
             await self.crash(
                 KafkaError(f"no broker at {self._ground.settings.brokers} for {UNREACHABLE_SECONDS:.0f} s")
             )
+        for partition in self.stuck:
+            if time.monotonic() - partition.moved_at > UNREACHABLE_SECONDS:
+                told = f"partition {partition.number} has not moved on from `{partition.step}`"
+                await self.crash(KafkaError(f"{told} for {UNREACHABLE_SECONDS:.0f} s"))
         instant = self._instant()
         if instant is not None:
             self.move_clock(instant)

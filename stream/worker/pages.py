@@ -9,8 +9,8 @@ import base64
 import binascii
 import hmac
 import logging
-from collections.abc import Awaitable, Callable
-from typing import Any, Final
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Any, Final, NamedTuple
 
 import aiohttp
 import orjson
@@ -25,13 +25,16 @@ from stream.gauges import CONTENT_TYPE
 from stream.metrics import OFFICIAL
 from stream.settings import Settings
 from stream.worker.exposition import Exposition
-from stream.worker.intake import Intake
-from stream.worker.partition import Ground
+from stream.worker.ground import Ground
+from stream.worker.intake import STUCK_SECONDS, Intake
 from stream.worker.site import SELLER, protect, site_routes
 
 _LOG: Final = logging.getLogger(__name__)
 _PEER: Final = "X-Odr-Peer"
 """Marks a question from another worker: it is answered from what is here, not handed on."""
+
+_PARTITIONS: Final = "X-Odr-Partitions"
+"""The partitions that an answer to another worker speaks for: who owns what may have changed since it was asked."""
 
 _OPEN: Final = frozenset({"/healthz", "/readyz"})
 _PEER_TIMEOUT: Final = aiohttp.ClientTimeout(total=5)
@@ -48,6 +51,14 @@ def _json(body: Any, status: int = 200, headers: dict[str, str] | None = None) -
 
 def _unavailable(why: str) -> web.Response:
     return _json({"error": why}, 503, _RETRY_AFTER)
+
+
+class _Answer(NamedTuple):
+    """What another worker says, and the partitions that it speaks for; status 503 where it says nothing."""
+
+    status: int
+    body: bytes = b""
+    partitions: tuple[int, ...] = ()
 
 
 class _BadParameterError(Exception):
@@ -129,6 +140,10 @@ class Pages(Service):  # type: ignore[misc]
         return web.Response(body=page, headers={"Content-Type": CONTENT_TYPE})
 
     async def _healthz(self, _: web.Request) -> web.Response:
+        stuck = [] if self.intake is None else self.intake.stuck
+        if stuck:
+            told = ", ".join(f"{partition.number} (at `{partition.step}`)" for partition in stuck)
+            return _unavailable(f"partitions that have not moved for {STUCK_SECONDS:.0f} s: {told}")
         return _json({"status": "ok"})
 
     async def _readyz(self, _: web.Request) -> web.Response:
@@ -160,39 +175,50 @@ class Pages(Service):  # type: ignore[misc]
             if not self._intake.ready:
                 return _unavailable("own partitions are not restored: the seller may be in one of them")
             if _PEER in request.headers:
-                return _json({"error": "unknown seller"}, 404)
+                return _json({"error": "unknown seller"}, 404, self._speaks_for(self._own_numbers()))
             return await self._ask_owner(request)
 
         return handler
 
+    def _own_numbers(self) -> list[int]:
+        return [partition.number for partition in self._intake.live]
+
+    @staticmethod
+    def _speaks_for(numbers: Iterable[int]) -> dict[str, str]:
+        return {_PARTITIONS: ",".join(map(str, numbers))}
+
     async def _ask_owner(self, request: web.Request) -> web.Response:
+        own = self._own_numbers()
         answers = await self._ask_peers(request.raw_path)
-        for status, body in answers:
-            if status in {200, 400}:
-                return web.Response(body=body, status=status, content_type="application/json")
-        if self._everybody(status == 404 for status, _ in answers):
+        for answer in answers:
+            if answer.status in {200, 400}:
+                return web.Response(body=answer.body, status=answer.status, content_type="application/json")
+        if self._everybody(own, [answer for answer in answers if answer.status == 404]):
             return _json({"error": "unknown seller"}, 404)
         return _unavailable("a worker that may own the seller does not answer")
 
-    def _everybody(self, answered: Any) -> bool:
-        """Whether every partition has an owner and every owner has answered."""
-        return bool(self._intake.owners) and all(answered)
+    def _everybody(self, own: Iterable[int], answers: Iterable[_Answer]) -> bool:
+        """Return whether each partition that there is has been spoken for, once."""
+        spoken_for = [*own, *(number for answer in answers for number in answer.partitions)]
+        return bool(self._intake.owners) and sorted(spoken_for) == sorted(self._intake.owners)
 
-    async def _ask_peers(self, path: str) -> list[tuple[int, bytes]]:
-        """Return status and body of every other worker's answer; status 503 where there is none."""
+    async def _ask_peers(self, path: str) -> list[_Answer]:
+        """Return every other worker's answer."""
         others = sorted(set(self._intake.owners.values()) - {self.advertised})
         return list(await asyncio.gather(*(self._ask(f"http://{address}{path}") for address in others)))
 
-    async def _ask(self, url: str) -> tuple[int, bytes]:
+    async def _ask(self, url: str) -> _Answer:
         assert self._peers is not None  # noqa: S101 - opened with the server
         token = self._settings.http_token
         headers = {_PEER: "1"} | ({} if token is None else {"Authorization": f"Bearer {token.get_secret_value()}"})
         try:
             async with self._peers.get(URL(url, encoded=True), headers=headers) as answer:
-                return answer.status, await answer.read()
+                numbers = answer.headers.get(_PARTITIONS, "")
+                spoken_for = tuple(int(number) for number in numbers.split(",") if number)
+                return _Answer(answer.status, await answer.read(), spoken_for)
         except (aiohttp.ClientError, TimeoutError, ValueError) as problem:
             _LOG.warning("another worker does not answer at %s: %r", url, problem)
-            return 503, b""
+            return _Answer(503)
 
     def _as_of(self, request: web.Request, account: Account | None) -> int | None:
         """Return the evaluation day asked for: today or earlier, its official window wholly kept."""
@@ -234,16 +260,18 @@ class Pages(Service):  # type: ignore[misc]
         part = request.query.get("q", "")
         if not self._intake.ready:
             return _unavailable("own partitions are not restored")
+        own = self._own_numbers()
         total, found = self._own_sellers(part, offset + limit)
         if _PEER not in request.headers:
             path = f"/api/sellers?{URL.build(query={'limit': offset + limit, 'q': part}).raw_query_string}"
-            answers = await self._ask_peers(path)
-            if not self._everybody(status == 200 for status, _ in answers):
+            answers = [answer for answer in await self._ask_peers(path) if answer.status == 200]
+            if not self._everybody(own, answers):
                 return _unavailable("another worker does not answer")
-            for body in (orjson.loads(body) for _, body in answers):
+            for body in (orjson.loads(answer.body) for answer in answers):
                 total += body["total"]
                 found += body["sellers"]
-        return _json({"total": total, "sellers": sorted(found, key=health.worst_first)[offset : offset + limit]})
+        sellers = sorted(found, key=health.worst_first)[offset : offset + limit]
+        return _json({"total": total, "sellers": sellers}, headers=self._speaks_for(own))
 
     def _own_sellers(self, part: str, most: int) -> tuple[int, list[dict[str, Any]]]:
         summaries = [

@@ -8,72 +8,35 @@ import asyncio
 import logging
 import time
 from collections import Counter
-from collections.abc import Awaitable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Final
+from collections.abc import Mapping, Sequence
+from typing import Final
 
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
-from aiokafka.errors import ProducerFenced
+from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.structs import ConsumerRecord
+from msgspec.structs import replace
 
-from stream.accounts import Accounts, Applied, OrderKey
-from stream.connection import connection
+from stream.accounts import Accounts, Applied
+from stream.agreement import agreement, counting_rules
 from stream.decode import CONVERTERS, decode
-from stream.evaluation import EvaluationDays
+from stream.evaluation import KeptDays
 from stream.events import Malformed
-from stream.rules import Rules
-from stream.settings import Settings
-from stream.topics import HEALTH_CHANGES, dead_letters, order_states
-from stream.worker.changes import Cause, health_changes, moves
-from stream.worker.store import Position, Store, pack_key, unpack_key
-from stream.worker.telemetry import Telemetry
+from stream.worker.changes import Cause, NewRules, health_changes, moves
+from stream.worker.footing import FOOTING_KEY, Footing, pack_footing
+from stream.worker.ground import Ground, Step
+from stream.worker.restore import Restore
+from stream.worker.store import Entry, Position, Store, pack_key
+from stream.worker.transactions import DeadLetter, Transactions, Written
 
 _LOG: Final = logging.getLogger(__name__)
-
-Fenced = ProducerFenced
-"""Another worker has the partition, or the broker ended our transaction: the partition must be opened anew."""
-
-TRANSACTION_TIMEOUT_SECONDS: Final = 10.0
-DELIVERY_TIMEOUT_SECONDS: Final = 300.0
-_BATCH_BYTES: Final = 512 * 1024
-_REQUEST_BYTES: Final = 64 * 1024 * 1024
-_DETAIL_CHARACTERS: Final = 500
-
-
-@dataclass(frozen=True, slots=True)
-class Ground:
-    """What all partitions of a worker share; `tombstones_live_seconds` is a setting of the changelog topic."""
-
-    settings: Settings
-    rules: Rules
-    evaluation: EvaluationDays
-    telemetry: Telemetry
-    cluster_id: str
-    tombstones_live_seconds: float
-
-
-class DeadLetter:
-    """A record that is no valid event, kept byte for byte with where it stood and why."""
-
-    __slots__ = ("headers", "record", "topic")
-
-    def __init__(self, topic: str, record: ConsumerRecord, why: Malformed) -> None:
-        self.topic = dead_letters(topic)
-        self.record = record
-        self.headers = [
-            ("reason", why.reason.encode()),
-            ("detail", why.detail[:_DETAIL_CHARACTERS].encode(errors="replace")),
-            ("source-partition", str(record.partition).encode()),
-            ("source-offset", str(record.offset).encode()),
-        ]
 
 
 class Partition:
     """The accounts of partition `number`, and everything that keeps them durable.
 
-    `live` says that they are restored and owned: only then may anybody be shown them. `remaining` counts the changelog
-    records still to be restored, `read_at` has the timestamp of the last record read of each topic (milliseconds), and
-    `hole` is the topic and offset at which records were missing and asked for again.
+    `live` says that they are restored and owned: only then may anybody be shown them. `offsets` has the next one to
+    read of each topic, `read_at` the timestamp of the last record read of each (milliseconds), and `hole` is the topic
+    and offset at which records were missing and asked for again. `moved_at` is when the last step was reached, by the
+    monotonic clock.
     """
 
     def __init__(self, number: int, ground: Ground, store: Store) -> None:
@@ -82,54 +45,67 @@ class Partition:
         self.lock = asyncio.Lock()
         self.offsets: dict[str, int] = {}
         self.read_at: dict[str, int] = {}
-        self.remaining = 0
         self.hole: tuple[str, int] | None = None
+        self.moved_at = time.monotonic()
+        self.step: Step = "restoring"
         self._ground = ground
         self._store = store
-        self._changelog = ground.settings.topic(order_states(ground.settings.group))
-        self._origin = f"{ground.cluster_id}/{self._changelog}/{number}"
-        self._changelog_offset = 0
-        self._producer: AIOKafkaProducer | None = None
+        self._agreed = agreement(ground.rules)
+        self._transactions: Transactions | None = None
         self._intact = False
         self._dead: list[DeadLetter] = []
         self._told: list[tuple[bytes, bytes]] = []
         self._sweep: list[str] = []
-        self.accounts = self._empty()
+        self._begin_anew()
 
-    def _empty(self) -> Accounts:
-        return Accounts(self._ground.rules, self._ground.evaluation)
+    def _begin_anew(self) -> None:
+        """Have empty accounts, to be restored."""
+        ground = self._ground
+        kept = KeptDays(
+            ground.rules,
+            ground.evaluation,
+            guarded=not ground.settings.today,
+            confirmed_day=ground.settings.last_confirmed_day,
+        )
+        self.accounts = Accounts(ground.rules, ground.evaluation, kept)
+        self._intact = False
+        self._dead.clear()
+        self._told.clear()
+        self._restore = Restore(ground, self.number, self._store, self.accounts, self.reach)
+        self._position: Position = self._restore.position
+        self._footing: Footing | None = None
+
+    @property
+    def remaining(self) -> int:
+        """The changelog records still to be restored."""
+        return self._restore.remaining
+
+    @property
+    def changelog_offset(self) -> int:
+        """The changelog's next offset: between two rounds, all before it is what the accounts hold."""
+        return self._position.changelog_offset
+
+    def reach(self, step: Step) -> None:
+        """Note that a step of the protocol has been reached."""
+        self.step = step
+        self.moved_at = time.monotonic()
+        self._ground.reached(step, self.number)
 
     # Opening: fence, then read what is committed, then restore.
 
     async def open(self, consumer: AIOKafkaConsumer) -> None:
         """Fence whoever had the partition before, and be where the group's committed offsets are."""
-        self._producer = await self._fence()
+        self._transactions = await Transactions.fence(self._ground, self.number, self.reach)
         committed = await self._committed(consumer)
         if not (self._intact and committed == self.offsets):
-            await self._restore()
+            self._begin_anew()
+            await self._restore.run()
+            self._position, self._footing = self._restore.position, self._restore.footing
+            await self._tell_new_rules()
         self.offsets = committed
         self._intact = True
-        self.accounts.roll()
-        self._sweep = list(self.accounts.sellers)
+        self.roll(None if self._footing is None else self._footing.day)
         self.live = True
-
-    async def _fence(self) -> AIOKafkaProducer:
-        settings = self._ground.settings
-        producer = AIOKafkaProducer(
-            **connection(settings),
-            transactional_id=f"{settings.topic_prefix}{settings.group}-{self.number}",
-            transaction_timeout_ms=int(TRANSACTION_TIMEOUT_SECONDS * 1000),
-            request_timeout_ms=int(DELIVERY_TIMEOUT_SECONDS * 1000),
-            max_batch_size=_BATCH_BYTES,
-            max_request_size=_REQUEST_BYTES,
-            acks="all",
-        )
-        try:
-            await producer.start()
-        except BaseException:
-            await producer.stop()
-            raise
-        return producer
 
     async def _committed(self, consumer: AIOKafkaConsumer) -> dict[str, int]:
         offsets = {}
@@ -142,61 +118,22 @@ class Partition:
     def _source(self, topic: str) -> TopicPartition:
         return TopicPartition(self._ground.settings.topic(topic), self.number)
 
-    async def _restore(self) -> None:
-        """Rebuild the accounts from the local disk and, from there on, from the changelog."""
-        self.accounts = self._empty()
-        self._dead.clear()
-        self._told.clear()
-        position = self._store.position(self._origin, self._ground.tombstones_live_seconds)
-        changelog = AIOKafkaConsumer(
-            **connection(self._ground.settings),
-            isolation_level="read_committed",
-            enable_auto_commit=False,
-            auto_offset_reset="earliest",
-            max_partition_fetch_bytes=8 * 1024 * 1024,
-        )
-        await changelog.start()
-        try:
-            await self._restore_from(changelog, position)
-        finally:
-            await changelog.stop()
-            self.remaining = 0
-
-    async def _restore_from(self, changelog: AIOKafkaConsumer, position: Position | None) -> None:
-        source = TopicPartition(self._changelog, self.number)
-        changelog.assign([source])
-        end = (await changelog.end_offsets([source]))[source]
-        if position is None or position.changelog_offset > end:
-            self._store.clear()
-            self._changelog_offset = 0
-        else:
-            await self._restore_from_disk()
-            self._changelog_offset = position.changelog_offset
-        changelog.seek(source, self._changelog_offset)
-        while (at := await changelog.position(source)) < end:
-            self.remaining = end - at
-            for records in (await changelog.getmany(timeout_ms=500, max_records=5_000)).values():
-                self._restore_records(records)
-        self._changelog_offset = end
-
-    async def _restore_from_disk(self) -> None:
-        for read, (key, packed) in enumerate(self._store.states()):
-            self.accounts.restore(key, packed)
-            if read % 5_000 == 0:
-                await asyncio.sleep(0)
-
-    def _restore_records(self, records: Sequence[ConsumerRecord]) -> None:
-        restored: dict[OrderKey, bytes | None] = {}
-        for record in records:
-            key = unpack_key(record.key)
-            restored[key] = record.value
-            self.accounts.restore(key, record.value)
-        self._store.write(restored, Position(self._origin, records[-1].offset + 1, time.time()))
+    async def _tell_new_rules(self) -> None:
+        """Tell what other settings than before change in the figures of every order kept, all or nothing."""
+        before = self._footing
+        if before is None or before.agreed == self._agreed:
+            return
+        footing = Footing(before.day, self._agreed, before.times + 1)
+        rules = NewRules(self.number, footing.times, counting_rules(before.agreed), self._ground.rules)
+        _LOG.info("partition %d: settings have changed, telling what that changes", self.number)
+        await self._write(Written(self._entries(footing), rules.told(self.accounts)), {})
+        self._footing = footing
 
     # A round: fold, then commit.
 
     def fold(self, topic: str, records: Sequence[ConsumerRecord]) -> None:
         """Decode and fold the records of one topic; `commit` must follow."""
+        self._intact = False
         with self._ground.telemetry.round.labels("decode_and_fold").time():
             self._fold(topic, records)
 
@@ -248,84 +185,69 @@ class Partition:
             telemetry.note_event_time(topic, newest)
         telemetry.event_to_visible.observe([record.timestamp for record in records], time.time())
 
-    def expire(self, sellers: int) -> bool:
-        """Let some sellers' orders that are older than is kept go; return whether anything has to be committed."""
+    def expire(self, sellers: int) -> None:
+        """Let some sellers' orders that are older than is kept go."""
         batch, self._sweep = self._sweep[:sellers], self._sweep[sellers:]
         self.accounts.expire(batch)
-        return bool(self.accounts.changed)
 
-    def roll(self) -> None:
+    def roll(self, believed_day: int | None = None) -> None:
         """Move every window to its marketplace's evaluation day, and begin a sweep for what is too old."""
+        kept = self.accounts.kept
+        was_unconfirmed = kept.unconfirmed
+        kept.follow(believed_day)
         self.accounts.roll()
+        if kept.unconfirmed and not was_unconfirmed:
+            _LOG.warning(
+                "partition %d: the evaluation day has leapt by more than two days, so nothing is let go: "
+                "put the clock right, or confirm the day with STREAM_CONFIRMED_DAY",
+                self.number,
+            )
         self._sweep = list(self.accounts.sellers)
+
+    @property
+    def _footing_now(self) -> Footing:
+        return Footing(self.accounts.kept.day, self._agreed, 0 if self._footing is None else self._footing.times)
+
+    @property
+    def pending(self) -> bool:
+        """Whether something has to be committed, even if nothing is fetched."""
+        return bool(self.accounts.changed) or self._footing != self._footing_now
 
     async def commit(self) -> None:
         """Make the round durable: one transaction, then the disk. Raises `Fenced` where the partition is lost."""
-        assert self._producer is not None  # noqa: S101 - opened before anything is folded
         self._intact = False
-        changed = self.accounts.take_changed()
-        with self._ground.telemetry.round.labels("changelog").time():
-            await self._producer.begin_transaction()
-            acknowledged = await self._send_all(changed)
-            if self.offsets:
-                offsets = {self._source(topic): offset for topic, offset in self.offsets.items()}
-                await self._producer.send_offsets_to_transaction(offsets, self._ground.settings.group)
-            await self._producer.commit_transaction()
-        self._changelog_offset = max(self._changelog_offset, acknowledged)
+        footing = self._footing_now
+        offsets = {self._source(topic): offset for topic, offset in self.offsets.items()}
+        await self._write(Written(self._entries(footing), self._told, self._dead), offsets)
+        self._footing = footing
         self._intact = True
-        with self._ground.telemetry.round.labels("disk").time():
-            self._store.write(changed, Position(self._origin, self._changelog_offset, time.time()))
         for letter in self._dead:
-            reason = letter.headers[0][1].decode()
-            self._ground.telemetry.dead_letters.labels(letter.topic.removesuffix(".dead-letters"), reason).inc()
+            self._ground.telemetry.dead_letters.labels(letter.topic, letter.reason).inc()
         self._dead.clear()
         self._told.clear()
 
-    async def _send_all(self, changed: Mapping[OrderKey, bytes | None]) -> int:
-        """Send everything of the round and await its acknowledgements.
+    def _entries(self, footing: Footing) -> list[Entry]:
+        entries: list[Entry] = [(pack_key(key), packed) for key, packed in self.accounts.take_changed().items()]
+        return entries if footing == self._footing else [*entries, (FOOTING_KEY, pack_footing(footing))]
 
-        Returns an offset of the changelog at or before which everything is on the disk once this round is: that of the
-        last batch, which a restore reads again to no effect.
-        """
-        states = [(pack_key(key), packed) for key, packed in changed.items()]
-        changelog = await self._send_batches(self._changelog, states)
-        others = await self._send_batches(self._ground.settings.topic(HEALTH_CHANGES), self._told)
-        others += [await self._send_dead_letter(letter) for letter in self._dead]
-        acknowledged = await asyncio.gather(*changelog)
-        await asyncio.gather(*others)
-        return acknowledged[-1].offset if acknowledged else 0
-
-    async def _send_batches(self, topic: str, records: Sequence[tuple[bytes, bytes | None]]) -> list[Awaitable[Any]]:
-        assert self._producer is not None  # noqa: S101 - opened before anything is folded
-        sent, batch = [], self._producer.create_batch()
-        for key, value in records:
-            if batch.append(timestamp=None, key=key, value=value) is None:
-                sent.append(await self._producer.send_batch(batch, topic, partition=self.number))
-                batch = self._producer.create_batch()
-                batch.append(timestamp=None, key=key, value=value)
-        if batch.record_count():
-            sent.append(await self._producer.send_batch(batch, topic, partition=self.number))
-        return sent
-
-    async def _send_dead_letter(self, letter: DeadLetter) -> Awaitable[Any]:
-        assert self._producer is not None  # noqa: S101 - opened before anything is folded
-        sent: Awaitable[Any] = await self._producer.send(
-            self._ground.settings.topic(letter.topic),
-            key=letter.record.key,
-            value=letter.record.value,
-            headers=letter.headers,
-            partition=self.number,
-        )
-        return sent
+    async def _write(self, written: Written, offsets: Mapping[TopicPartition, int]) -> None:
+        assert self._transactions is not None  # noqa: S101 - opened before anything is folded
+        with self._ground.telemetry.round.labels("changelog").time():
+            reached = await self._transactions.commit(written, offsets)
+        if reached is not None:
+            self._position = replace(self._position, changelog_offset=reached.offset, written_at=reached.written_at)
+        with self._ground.telemetry.round.labels("disk").time():
+            self._store.write(written.entries, self._position)
+        self.reach("stored")
 
     # Closing.
 
     async def release(self) -> None:
         """Give the partition up; its state stays in memory, to be used again if nobody else moves it meanwhile."""
         self.live = False
-        producer, self._producer = self._producer, None
-        if producer is not None:
-            await producer.stop()
+        transactions, self._transactions = self._transactions, None
+        if transactions is not None:
+            await transactions.stop()
 
     def close(self) -> None:
         """Release the files."""

@@ -18,9 +18,9 @@ from stream.evaluation import EvaluationDays
 from stream.settings import Settings, SettingsError
 from stream.tools.topics import check
 from stream.worker.app import Agents, new_app
+from stream.worker.ground import Ground, Reached, go_on
 from stream.worker.intake import Intake
 from stream.worker.pages import Pages
-from stream.worker.partition import Ground
 from stream.worker.store import DataDirectory
 from stream.worker.telemetry import Telemetry
 
@@ -44,10 +44,11 @@ class _Worker(mode.Worker):  # type: ignore[misc]
         """Keep quiet on Ctrl-C."""
 
 
-def run(settings: Settings, log_level: str = "usual") -> int:
+def run(settings: Settings, log_level: str = "usual", reached: Reached = go_on) -> int:
     """Run a worker until it is told to stop; return its exit status. Errors in the setting up are raised.
 
-    `log_level` is `quiet` (warnings only), `usual`, or `verbose` (what the Kafka client and Faust do, too).
+    `log_level` is `quiet` (warnings only), `usual`, or `verbose` (what the Kafka client and Faust do, too). `reached`
+    is told of every step of the protocol.
     """
     _log_to_stderr(log_level)
     gc.set_threshold(*GC_THRESHOLDS)
@@ -59,7 +60,7 @@ def run(settings: Settings, log_level: str = "usual") -> int:
     facts = loop.run_until_complete(check(settings))
     evaluation = EvaluationDays(rules, _started_at(settings), settings.held_day)
     telemetry = Telemetry(list(CONVERTERS))
-    ground = Ground(settings, rules, evaluation, telemetry, facts.cluster_id, facts.tombstones_live_seconds)
+    ground = Ground(settings, rules, evaluation, telemetry, facts.cluster_id, facts.tombstones_live_seconds, reached)
     pages = loop.run_until_complete(_listening(ground))
     app = new_app()
     intake = pages.intake = Intake(ground, directory, Agents(app).dispatch, lambda: pages.advertised)

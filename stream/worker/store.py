@@ -9,9 +9,10 @@ import logging
 import os
 import shutil
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Final, Self
+from typing import Final, Self, TypeAlias
 
 import msgspec
 from rocksdict import BlockBasedOptions, DBCompressionType, Options, Rdict, WriteBatch
@@ -22,7 +23,7 @@ from stream.settings import SettingsError
 
 _LOG: Final = logging.getLogger(__name__)
 _POSITION: Final = b"\x00position"
-_FIRST_STATE: Final = b"\x80"  # a packed key is an array, so it begins above this
+_CLOCKS_DIFFER_SECONDS: Final = 60.0
 
 pack_key = msgspec.msgpack.Encoder().encode
 """Return an `OrderKey` as bytes: the key on disk and in the changelog."""
@@ -35,12 +36,13 @@ class Position(msgspec.Struct, array_like=True, frozen=True):
     """Up to where a store holds what is committed.
 
     `origin` names the changelog (cluster, topic, partition), `changelog_offset` is the next one to read, `written_at`
-    is in seconds since the epoch. The source offsets are the group's own, committed with the changelog.
+    the timestamp of the one before it, by the broker's clock, in milliseconds since the epoch. The source offsets are
+    the group's own, committed with the changelog.
     """
 
     origin: str
     changelog_offset: int
-    written_at: float
+    written_at: int
     format: int = FORMAT
 
 
@@ -61,12 +63,19 @@ def _options() -> Options:
     return options
 
 
+Entry: TypeAlias = tuple[bytes, bytes | None]
+"""One record of the changelog, and of the disk: key and value, None where the order has left."""
+
+
+class DamagedError(Exception):
+    """The files on the disk can't be read to their end; the message is RocksDB's own."""
+
+
 class Store:
-    """One partition's states on disk."""
+    """One partition's entries on disk. Raises SettingsError where the disk can't be written."""
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
-        directory.mkdir(parents=True, exist_ok=True)
         self._rocks = self._open()
 
     def position(self, origin: str, max_age_seconds: float) -> Position | None:
@@ -79,45 +88,69 @@ class Store:
             return None
         if position is None:
             return None
-        stale = time.time() - position.written_at > max_age_seconds
+        age = time.time() - position.written_at / 1000
         known = position.origin == origin and position.format == FORMAT
-        return position if known and not stale else None
+        # Written in the future: a clock was wrong, and the real age can't be known.
+        return position if known and -_CLOCKS_DIFFER_SECONDS <= age <= max_age_seconds else None
 
-    def states(self) -> Iterator[tuple[OrderKey, bytes]]:
-        """Yield every stored state, packed."""
-        for key, packed in self._rocks.items(from_key=_FIRST_STATE):
-            yield unpack_key(key), packed
+    def entries(self) -> Iterator[tuple[bytes, bytes]]:
+        """Yield every stored entry; raises DamagedError where they can't be read to the last one."""
+        try:
+            reading = self._rocks.iter()
+            reading.seek_to_first()
+            while reading.valid():
+                key = reading.key()
+                if key != _POSITION:
+                    yield key, reading.value()
+                reading.next()
+            reading.status()  # a damaged block ends the reading like the last entry does; only this tells them apart
+        except Exception as problem:  # noqa: BLE001 - rocksdict raises bare Exception for damaged files
+            raise DamagedError(str(problem)) from None
 
-    def write(self, changed: Mapping[OrderKey, bytes | None], position: Position) -> None:
-        """Write changed states (None: the order has left) and the position, all or nothing."""
+    def write(self, entries: Iterable[Entry], position: Position) -> None:
+        """Write entries and the position, all or nothing."""
         batch = WriteBatch(raw_mode=True)
-        for key, packed in changed.items():
-            if packed is None:
-                batch.delete(pack_key(key))
+        for key, value in entries:
+            if value is None:
+                batch.delete(key)
             else:
-                batch.put(pack_key(key), packed)
+                batch.put(key, value)
         batch.put(_POSITION, _encode_position(position))
-        self._rocks.write(batch)
+        with self._needed():
+            self._rocks.write(batch)
 
     def clear(self) -> None:
         """Forget everything."""
         self.close()
         shutil.rmtree(self._directory, ignore_errors=True)
-        self._directory.mkdir(parents=True, exist_ok=True)
         self._rocks = self._open()
 
     def close(self) -> None:
         """Release the files."""
-        self._rocks.close()
+        try:
+            self._rocks.close()
+        except Exception as problem:  # noqa: BLE001 - rocksdict raises bare Exception for damaged files
+            _LOG.warning("local state in %s is damaged: %s", self._directory, problem)
 
     def _open(self) -> Rdict:
+        with self._needed():
+            self._directory.mkdir(parents=True, exist_ok=True)
         try:
             return Rdict(str(self._directory), _options())
         except Exception as problem:  # noqa: BLE001 - rocksdict raises bare Exception for damaged files
             _LOG.warning("local state in %s is damaged, restoring from the changelog: %s", self._directory, problem)
+        with self._needed():
             shutil.rmtree(self._directory)
             self._directory.mkdir(parents=True)
             return Rdict(str(self._directory), _options())
+
+    @contextmanager
+    def _needed(self) -> Iterator[None]:
+        """Say in one line what keeps the disk from being written: full, gone, or not ours."""
+        try:
+            yield
+        except Exception as problem:
+            raise SettingsError(f"STREAM_DATA_DIR: {self._directory} can't be written: {problem}") from problem
 
 
 class DataDirectory:

@@ -122,6 +122,17 @@ class Telemetry:
             "Sellers seen in more than one partition: their producers partition differently.",
             registry=registry,
         )
+        self.unconfirmed_day = Gauge(
+            "stream_evaluation_day_unconfirmed",
+            "1 where the clock has leapt by more than two days and nobody has confirmed it: nothing is let go.",
+            registry=registry,
+        )
+        self.audit_mismatches = Gauge(
+            "stream_audit_mismatches",
+            "Sellers whose live figures differed from a recount in the last audit of all of them.",
+            registry=registry,
+        )
+        self.audited = Counter("stream_audited_sellers", "Sellers recounted in the background.", registry=registry)
         Gauge("stream_build_info", "Versions.", ["version", "python", "kafka_client"], registry=registry).labels(
             __version__, platform.python_version(), f"aiokafka {version('aiokafka')}"
         ).set(1)

@@ -53,3 +53,18 @@ def test_a_surprise_in_a_fold_reaches_the_intake_and_the_agent_goes_on() -> None
             assert good.folded.result() is None
 
     asyncio.run(run())
+
+
+def test_a_chunk_whose_round_was_given_up_is_not_folded() -> None:
+    # A round that a broker kept waiting is cancelled when its partition is revoked. Its chunk, still in the channel,
+    # was folded all the same: into accounts that had been restored for the partition's next owner.
+    async def run() -> None:
+        agents = Agents(new_app())
+        partition = Folding()
+        async with agents.agents["orders"].test_context() as agent:
+            late = Chunk(partition, "orders", [1], asyncio.get_running_loop().create_future())  # type: ignore[arg-type]
+            late.folded.cancel()
+            await agent.put(late)
+        assert partition.folded == []
+
+    asyncio.run(run())

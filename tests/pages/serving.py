@@ -10,9 +10,9 @@ from stream.accounts import Accounts
 from stream.decode import CONVERTERS
 from stream.rules import Rules
 from stream.settings import Settings
+from stream.worker.ground import Ground
 from stream.worker.intake import Intake
 from stream.worker.pages import Pages
-from stream.worker.partition import Ground
 from stream.worker.telemetry import Telemetry
 from tests.builders import apply, held
 from tests.recount import InputEvent
@@ -34,6 +34,7 @@ class RestoredIntake:
     def __init__(self, accounts: Accounts, address: str) -> None:
         self.own = self.live = [OnePartition(accounts)]
         self.ready = True
+        self.stuck: list[Any] = []
         self.owners = {0: address}
 
 

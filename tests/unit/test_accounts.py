@@ -277,6 +277,7 @@ def test_of_the_things_that_wait_for_one_order_only_the_old_ones_go() -> None:
     accounts, evaluation = moved_by_hand()
     apply(accounts, claim("pending", event_time=FIRST_KEPT), feedback(1))
     evaluation.move(midnight(D + timedelta(days=1)))
+    accounts.roll()
     accounts.expire([SELLER])
     (packed,) = states(accounts).values()
     assert [type(defect).__name__ for defect in unpack(packed).defects] == ["Feedback"]

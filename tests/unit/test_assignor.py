@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from stream.worker.assignor import Membership, Ownership, assign_partitions, assignor_for
+from stream.worker.assignor import Membership, Ownership, assign_partitions, assignor_for, group_agreement
 
 MEMBERS = ("a", "b", "c", "d", "e")
 
@@ -143,3 +143,36 @@ def test_a_partition_of_all_topics_goes_to_one_member_and_everybody_learns_its_a
     for assignment in assigned.values():
         assignor.on_assignment(assignment)
     assert learned == [Ownership({0: "two:6066", 1: "one:6066", 2: "one:6066"})] * 2
+
+
+CURRENT, ALL_FILED = {"STREAM_CLAIMS_POLICY": "current"}, {"STREAM_CLAIMS_POLICY": "all_filed"}
+
+
+def test_a_member_that_differs_gets_no_partition_and_learns_what_the_group_agrees_on() -> None:
+    learned: list[Ownership] = []
+    told = {
+        "m1": Membership("one:6066", (), CURRENT, accepted=True),
+        "m2": Membership("two:6066", (0, 1, 2), ALL_FILED),
+    }
+    metadata = {
+        "m1": assignor_for(lambda: told["m1"], learned.append).metadata({"orders"}),
+        "m2": assignor_for(lambda: told["m2"], learned.append).metadata({"orders"}),
+    }
+    assignor = assignor_for(lambda: told["m2"], learned.append)
+    assigned = assignor.assign(Cluster(orders=3), metadata)
+    partitions = {member: dict(assignment.assignment)["orders"] for member, assignment in assigned.items()}
+    assert partitions == {"m1": [0, 1, 2], "m2": []}
+    assignor.on_assignment(assigned["m2"])
+    assert learned == [Ownership(dict.fromkeys(range(3), "one:6066"), CURRENT)]
+
+
+def test_what_was_agreed_before_outweighs_any_number_of_newcomers() -> None:
+    before = Membership("a", (), CURRENT, accepted=True)
+    newcomers = [Membership(name, (), ALL_FILED) for name in "bcd"]
+    assert group_agreement([*newcomers, before]) == CURRENT
+
+
+def test_newcomers_alone_agree_on_what_most_of_them_have_and_a_tie_is_decided_alike_by_all() -> None:
+    one, other = Membership("a", (), CURRENT), Membership("b", (), ALL_FILED)
+    assert group_agreement([one, other, other]) == ALL_FILED
+    assert group_agreement([one, other]) == group_agreement([other, one])

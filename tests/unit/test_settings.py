@@ -61,6 +61,13 @@ def test_without_anything_set_the_defaults_are_the_contracts() -> None:
     assert settings.rules.retention_days == 200
 
 
+def test_the_confirmed_day_is_a_day() -> None:
+    assert Settings.read(confirmed_day="2026-11-03").last_confirmed_day == D.toordinal()
+    assert Settings.read().last_confirmed_day is None
+    for wrong in ("events", "2026-11-3", "tomorrow"):
+        assert "STREAM_CONFIRMED_DAY (--confirmed-day): accepts a day, YYYY-MM-DD" in refused(confirmed_day=wrong)
+
+
 def test_a_flag_wins_over_the_environment_and_the_environment_over_the_default(monkeypatch: MonkeyPatch) -> None:
     monkeypatch.setenv("STREAM_HTTP_PORT", "7000")
     monkeypatch.setenv("STREAM_GROUP", "others")
