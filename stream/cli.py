@@ -1,6 +1,7 @@
 """The program: `odr`, with a command for each thing one does."""
 
 import asyncio
+import json
 import logging
 import sys
 from collections.abc import Callable
@@ -36,11 +37,12 @@ class _Program(click.Group):
 
 def expected_errors() -> tuple[type[Exception], ...]:
     """Return the errors whose message is a line for the user."""
-    from stream.tools.demo import DemoError  # noqa: PLC0415 - a command loads only what it needs
+    from stream.tools.audit import AuditError  # noqa: PLC0415 - a command loads only what it needs
+    from stream.tools.demo import DemoError  # noqa: PLC0415
     from stream.tools.ingest import IngestError  # noqa: PLC0415
     from stream.tools.kafka import BrokerError  # noqa: PLC0415
 
-    return SettingsError, KafkaError, IngestError, BrokerError, DemoError
+    return SettingsError, KafkaError, IngestError, BrokerError, DemoError, AuditError
 
 
 def with_settings(*fields: str) -> Callable[[_F], _F]:
@@ -151,6 +153,25 @@ def ingest_events(settings: Settings, file: Path) -> None:
     outcome = asyncio.run(produce(settings, file, Console(stderr=True)))
     click.echo(f"{outcome.produced} events produced, {outcome.refused} lines refused")
     sys.exit(1 if outcome.refused else 0)
+
+
+@main.command()
+@click.option("--worker", "workers", multiple=True, metavar="HOST:PORT", help="A worker [default: those of the group].")
+@click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
+@with_settings(*_CONNECTION, "group")
+def audit(settings: Settings, workers: tuple[str, ...], as_json: bool) -> None:
+    """Recount every figure from the stored order states, and compare with the workers' counters and gauges.
+
+    Exit status 0: all agree; 3: some figure differs; 1: it can't be told.
+    """
+    from stream.tools import audit as auditing  # noqa: PLC0415
+
+    report = asyncio.run(auditing.audit(settings, workers))
+    if as_json:
+        click.echo(json.dumps(auditing.as_json(report)))
+    else:
+        auditing.show(report, Console())
+    sys.exit(3 if report.mismatches else 0)
 
 
 @main.command()

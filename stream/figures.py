@@ -22,7 +22,10 @@ UNCOUNTED_ORDERS: Final = "uncounted_orders"
 _LANE_BITS: Final = 32
 _LANE: Final = (1 << _LANE_BITS) - 1
 
-ONE: Final = {figure: 1 << (_LANE_BITS * lane) for lane, figure in enumerate((*FIGURES, UNCOUNTED_ORDERS))}
+LANES: Final = (*FIGURES, UNCOUNTED_ORDERS)
+"""Every lane, in order."""
+
+ONE: Final = {figure: 1 << (_LANE_BITS * lane) for lane, figure in enumerate(LANES)}
 """What one order adds to each lane."""
 
 
@@ -34,6 +37,11 @@ def count(amount: int, figure: str) -> int:
 def counts(amount: int) -> tuple[int, ...]:
     """Return every figure's count in `amount`, in the order of `FIGURES`."""
     return tuple(amount >> (_LANE_BITS * lane) & _LANE for lane in range(len(FIGURES)))
+
+
+def lanes(amount: int) -> list[int]:
+    """Return the count in every lane of `amount`, in the order of `LANES`."""
+    return [amount >> (_LANE_BITS * lane) & _LANE for lane in range(len(LANES))]
 
 
 def figures_in(amount: int) -> list[str]:

@@ -43,7 +43,7 @@ class Facts(NamedTuple):
     tombstones_live_seconds: float
 
 
-class _Admin:
+class Admin:
     """The administrator's view of one cluster, as an async context; raises KafkaError where there is no broker."""
 
     def __init__(self, settings: Settings) -> None:
@@ -78,7 +78,7 @@ async def partition_counts(admin: AIOKafkaAdminClient) -> dict[str, int]:
 
 async def input_partitions(settings: Settings) -> int:
     """Return how many partitions the input topics have; raises KafkaError where one is missing or differs."""
-    async with _Admin(settings) as admin:
+    async with Admin(settings) as admin:
         there = await partition_counts(admin)
     _require(settings, INPUT_TOPICS, there)
     return there[settings.topic(INPUT_TOPICS[0])]
@@ -96,7 +96,7 @@ def _require(settings: Settings, topics: Iterable[str], there: Mapping[str, int]
 
 async def create(settings: Settings) -> list[str]:
     """Create the topics that are missing; return their names. Raises KafkaError where one that is there is wrong."""
-    async with _Admin(settings) as admin:
+    async with Admin(settings) as admin:
         there = await partition_counts(admin)
         present = [name for name in wanted(settings) if settings.topic(name) in there]
         _require(settings, present, there)
@@ -115,7 +115,7 @@ async def create(settings: Settings) -> list[str]:
 
 async def delete(settings: Settings) -> None:
     """Delete every topic of these settings that is there, and wait until they are gone. For made-up data only."""
-    async with _Admin(settings) as admin:
+    async with Admin(settings) as admin:
         names = {settings.topic(name) for name in wanted(settings)} & set(await admin.list_topics())
         if names:
             await admin.delete_topics(list(names))
@@ -152,7 +152,7 @@ async def check(settings: Settings) -> Facts:
     A group's own changelog is made here if it is new: nobody but its workers needs it.
     """
     changelog = order_states(settings.group)
-    async with _Admin(settings) as admin:
+    async with Admin(settings) as admin:
         there = await partition_counts(admin)
         _require(settings, wanted(settings).keys() - {changelog}, there)
         if settings.topic(changelog) not in there:

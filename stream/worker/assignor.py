@@ -9,34 +9,11 @@ worker that differs gets no partition.
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 
-import msgspec
 from aiokafka.cluster import ClusterMetadata
 from aiokafka.coordinator.assignors.abstract import AbstractPartitionAssignor
 from aiokafka.coordinator.protocol import ConsumerProtocolMemberAssignment, ConsumerProtocolMemberMetadata
 
-
-class Membership(msgspec.Struct, frozen=True):
-    """What a worker tells its group: where it can be reached, which partitions it has the state of, and its settings.
-
-    `agreed` is its `agreement.Agreement`; `accepted` says that the group has agreed to it before.
-    """
-
-    address: str
-    has: tuple[int, ...] = ()
-    agreed: dict[str, str] = {}
-    accepted: bool = False
-
-
-class Ownership(msgspec.Struct, frozen=True):
-    """What the group's leader tells every worker: each partition's owner's address, and what the group agrees on."""
-
-    addresses: dict[int, str]
-    agreed: dict[str, str] = {}
-
-
-_encode = msgspec.json.Encoder().encode
-_decode_membership = msgspec.json.Decoder(Membership).decode
-_decode_ownership = msgspec.json.Decoder(Ownership).decode
+from stream.membership import Membership, Ownership, decode_membership, decode_ownership, encode
 
 
 def assign_partitions(partitions: int, members: Mapping[str, Iterable[int]]) -> dict[str, list[int]]:
@@ -91,6 +68,20 @@ def group_agreement(members: Iterable[Membership]) -> dict[str, str]:
     return dict(most)
 
 
+def _assign(
+    topics: Iterable[str], partitions: int, members: Mapping[str, Membership]
+) -> dict[str, ConsumerProtocolMemberAssignment]:
+    agreed = group_agreement(members.values())
+    has = {member: set(about.has) for member, about in members.items() if about.agreed == agreed}
+    owned = assign_partitions(partitions, has)
+    addresses = {number: members[member].address for member, numbers in owned.items() for number in numbers}
+    ownership = encode(Ownership(addresses, agreed))
+    return {
+        member: ConsumerProtocolMemberAssignment(0, [(topic, owned.get(member, [])) for topic in topics], ownership)
+        for member in members
+    }
+
+
 def assignor_for(
     membership: Callable[[], Membership], on_ownership: Callable[[Ownership], None]
 ) -> type[AbstractPartitionAssignor]:
@@ -103,29 +94,25 @@ def assignor_for(
 
         @classmethod
         def metadata(cls, topics: Iterable[str]) -> ConsumerProtocolMemberMetadata:
-            return ConsumerProtocolMemberMetadata(0, sorted(topics), _encode(membership()))
+            return ConsumerProtocolMemberMetadata(0, sorted(topics), encode(membership()))
 
         @classmethod
         def assign(
             cls, cluster: ClusterMetadata, members: Mapping[str, ConsumerProtocolMemberMetadata]
         ) -> dict[str, ConsumerProtocolMemberAssignment]:
-            told = {member: _decode_membership(metadata.user_data) for member, metadata in members.items()}
-            agreed = group_agreement(told.values())
-            topics = sorted({topic for metadata in members.values() for topic in metadata.subscription})
-            partitions = max(len(cluster.partitions_for_topic(topic) or ()) for topic in topics)
-            has = {member: set(about.has) for member, about in told.items() if about.agreed == agreed}
-            owned = assign_partitions(partitions, has)
-            addresses = {number: told[member].address for member, numbers in owned.items() for number in numbers}
-            ownership = _encode(Ownership(addresses, agreed))
-            return {
-                member: ConsumerProtocolMemberAssignment(
-                    0, [(topic, owned.get(member, [])) for topic in topics], ownership
-                )
-                for member in members
-            }
+            # A group may hold workers of several topic prefixes: each prefix is shared among its own.
+            by_topics: dict[tuple[str, ...], dict[str, Membership]] = {}
+            for member, metadata in members.items():
+                topics = tuple(sorted(metadata.subscription))
+                by_topics.setdefault(topics, {})[member] = decode_membership(metadata.user_data)
+            assigned: dict[str, ConsumerProtocolMemberAssignment] = {}
+            for topics, told in by_topics.items():
+                partitions = max(len(cluster.partitions_for_topic(topic) or ()) for topic in topics)
+                assigned |= _assign(topics, partitions, told)
+            return assigned
 
         @classmethod
         def on_assignment(cls, assignment: ConsumerProtocolMemberAssignment) -> None:
-            on_ownership(_decode_ownership(assignment.user_data))
+            on_ownership(decode_ownership(assignment.user_data))
 
     return CoPartitioned

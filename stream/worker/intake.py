@@ -20,8 +20,9 @@ from mode import Service
 from stream.agreement import agreement, difference
 from stream.connection import KafkaError, connection
 from stream.decode import CONVERTERS
+from stream.membership import Membership, Ownership
 from stream.settings import SettingsError
-from stream.worker.assignor import Membership, Ownership, assignor_for
+from stream.worker.assignor import assignor_for
 from stream.worker.contact import SESSION_TIMEOUT_SECONDS, Contact
 from stream.worker.ground import Ground
 from stream.worker.partition import Partition

@@ -24,6 +24,7 @@ from stream.days import iso_day, parse_day
 from stream.gauges import CONTENT_TYPE
 from stream.metrics import OFFICIAL
 from stream.settings import Settings
+from stream.worker.auditor import NotSettledError, snapshot
 from stream.worker.exposition import Exposition
 from stream.worker.ground import Ground
 from stream.worker.intake import STUCK_SECONDS, Intake
@@ -92,6 +93,7 @@ class Pages(Service):  # type: ignore[misc]
                 web.get("/healthz", self._healthz),
                 web.get("/readyz", self._readyz),
                 web.get("/api/sellers", self._sellers),
+                web.get("/api/audit", self._audit),
                 *self._seller_routes("health", self._health),
                 *self._seller_routes("defects", self._defects),
                 *self._seller_routes("forecast", self._forecast),
@@ -150,6 +152,15 @@ class Pages(Service):  # type: ignore[misc]
         if self._intake.ready:
             return _json({"status": "ready", "partitions": [partition.number for partition in self._intake.own]})
         return _unavailable("not in the group yet, or partitions are still being restored")
+
+    async def _audit(self, _: web.Request) -> web.Response:
+        if not self._intake.ready:
+            return _unavailable("own partitions are not restored")
+        try:
+            body = await snapshot(self._ground, self._intake, self._exposition)
+        except NotSettledError as problem:
+            return _unavailable(str(problem))
+        return web.Response(body=body, content_type="application/json")
 
     @property
     def _intake(self) -> Intake:

@@ -16,15 +16,15 @@ from aiokafka.structs import ConsumerRecord
 from msgspec.structs import replace
 
 from stream.accounts import Accounts, Applied
-from stream.agreement import agreement, counting_rules
+from stream.agreement import agreed_rules, agreement
+from stream.changelog import FOOTING_KEY, Entry, Footing, pack_footing, pack_key
 from stream.decode import CONVERTERS, decode
 from stream.evaluation import KeptDays
 from stream.events import Malformed
 from stream.worker.changes import Cause, NewRules, health_changes, moves
-from stream.worker.footing import FOOTING_KEY, Footing, pack_footing
 from stream.worker.ground import Ground, Step
 from stream.worker.restore import Restore
-from stream.worker.store import Entry, Position, Store, pack_key
+from stream.worker.store import Position, Store
 from stream.worker.transactions import DeadLetter, Transactions, Written
 
 _LOG: Final = logging.getLogger(__name__)
@@ -124,7 +124,7 @@ class Partition:
         if before is None or before.agreed == self._agreed:
             return
         footing = Footing(before.day, self._agreed, before.times + 1)
-        rules = NewRules(self.number, footing.times, counting_rules(before.agreed), self._ground.rules)
+        rules = NewRules(self.number, footing.times, agreed_rules(before.agreed), self._ground.rules)
         _LOG.info("partition %d: settings have changed, telling what that changes", self.number)
         await self._write(Written(self._entries(footing), rules.told(self.accounts)), {})
         self._footing = footing

@@ -3,9 +3,8 @@
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
-from typing import Final, Literal
+from collections.abc import Sequence
+from typing import Final
 
 import msgspec
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -13,35 +12,15 @@ from aiokafka.structs import ConsumerRecord
 from msgspec.structs import replace
 
 from stream.accounts import Accounts
-from stream.connection import KafkaError, connection
-from stream.settings import Settings
+from stream.changelog import FOOTING_KEY, Entry, Footing, changelog_reader, unpack_footing, unpack_key
+from stream.connection import KafkaError
 from stream.topics import order_states
-from stream.worker.footing import FOOTING_KEY, Footing, unpack_footing
 from stream.worker.ground import Ground, Reach
-from stream.worker.store import DamagedError, Entry, Position, Store, unpack_key
+from stream.worker.store import DamagedError, Position, Store
 
 _LOG: Final = logging.getLogger(__name__)
 _SLICE: Final = 5_000
 _SETTLE_SECONDS: Final = 5.0
-
-Isolation = Literal["read_committed", "read_uncommitted"]
-
-
-@asynccontextmanager
-async def changelog_reader(settings: Settings, isolation: Isolation) -> AsyncIterator[AIOKafkaConsumer]:
-    """Yield a consumer for a changelog, without a group."""
-    reader = AIOKafkaConsumer(
-        **connection(settings),
-        isolation_level=isolation,
-        enable_auto_commit=False,
-        auto_offset_reset="earliest",
-        max_partition_fetch_bytes=8 * 1024 * 1024,
-    )
-    await reader.start()
-    try:
-        yield reader
-    finally:
-        await reader.stop()
 
 
 class Restore:

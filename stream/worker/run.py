@@ -18,6 +18,7 @@ from stream.evaluation import EvaluationDays
 from stream.settings import Settings, SettingsError
 from stream.tools.topics import check
 from stream.worker.app import Agents, new_app
+from stream.worker.auditor import Auditor
 from stream.worker.ground import Ground, Reached, go_on
 from stream.worker.intake import Intake
 from stream.worker.pages import Pages
@@ -64,7 +65,9 @@ def run(settings: Settings, log_level: str = "usual", reached: Reached = go_on) 
     pages = loop.run_until_complete(_listening(ground))
     app = new_app()
     intake = pages.intake = Intake(ground, directory, Agents(app).dispatch, lambda: pages.advertised)
-    worker = _Worker(app, pages, intake, loop=loop, override_logging=False, redirect_stdouts=False)
+    worker = _Worker(
+        app, pages, intake, Auditor(ground, intake), loop=loop, override_logging=False, redirect_stdouts=False
+    )
     return _until_stopped(worker)
 
 

@@ -12,24 +12,18 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final, Self, TypeAlias
+from typing import Final, Self
 
 import msgspec
 from rocksdict import BlockBasedOptions, DBCompressionType, Options, Rdict, WriteBatch
 
-from stream.accounts import OrderKey
+from stream.changelog import Entry
 from stream.orders import FORMAT
 from stream.settings import SettingsError
 
 _LOG: Final = logging.getLogger(__name__)
 _POSITION: Final = b"\x00position"
 _CLOCKS_DIFFER_SECONDS: Final = 60.0
-
-pack_key = msgspec.msgpack.Encoder().encode
-"""Return an `OrderKey` as bytes: the key on disk and in the changelog."""
-
-unpack_key = msgspec.msgpack.Decoder(OrderKey).decode
-"""Return the `OrderKey` in what `pack_key` gave; raises msgspec.DecodeError for anything else."""
 
 
 class Position(msgspec.Struct, array_like=True, frozen=True):
@@ -61,10 +55,6 @@ def _options() -> Options:
     options.set_block_based_table_factory(reading)
     options.set_compression_type(DBCompressionType.lz4())
     return options
-
-
-Entry: TypeAlias = tuple[bytes, bytes | None]
-"""One record of the changelog, and of the disk: key and value, None where the order has left."""
 
 
 class DamagedError(Exception):

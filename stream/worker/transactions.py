@@ -9,11 +9,11 @@ from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.errors import ProducerFenced
 from aiokafka.structs import ConsumerRecord
 
+from stream.changelog import Entry
 from stream.connection import connection
 from stream.events import Malformed
 from stream.topics import HEALTH_CHANGES, dead_letters, order_states
 from stream.worker.ground import Ground, Reach
-from stream.worker.store import Entry
 
 Fenced = ProducerFenced
 """Another worker has the partition, or the broker ended our transaction: the partition must be opened anew."""

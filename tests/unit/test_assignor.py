@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from stream.worker.assignor import Membership, Ownership, assign_partitions, assignor_for, group_agreement
+from stream.membership import Membership, Ownership
+from stream.worker.assignor import assign_partitions, assignor_for, group_agreement
 
 MEMBERS = ("a", "b", "c", "d", "e")
 
@@ -176,3 +177,22 @@ def test_newcomers_alone_agree_on_what_most_of_them_have_and_a_tie_is_decided_al
     one, other = Membership("a", (), CURRENT), Membership("b", (), ALL_FILED)
     assert group_agreement([one, other, other]) == ALL_FILED
     assert group_agreement([one, other]) == group_agreement([other, one])
+
+
+def test_workers_of_other_topics_in_the_group_have_partitions_and_settings_of_their_own() -> None:
+    # A group is the broker's, a topic prefix is not: a killed worker of another prefix, still a member until its
+    # session ended, was given partitions of topics that it did not read.
+    told = {
+        "m1": (Membership("one:6066", (), CURRENT), "a.orders"),
+        "m2": (Membership("two:1", (), ALL_FILED), "b.orders"),
+    }
+    metadata = {
+        name: assignor_for(lambda about=about: about, print).metadata({topic})  # type: ignore[misc]
+        for name, (about, topic) in told.items()
+    }
+    cluster = Cluster(**{"a.orders": 2, "b.orders": 3})
+    assigned = assignor_for(lambda: told["m1"][0], print).assign(cluster, metadata)
+    assert {member: assignment.assignment for member, assignment in assigned.items()} == {
+        "m1": [("a.orders", [0, 1])],
+        "m2": [("b.orders", [0, 1, 2])],
+    }

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from stream.changelog import pack_key, unpack_key
 from stream.settings import SettingsError
-from stream.worker.store import DamagedError, DataDirectory, Position, Store, pack_key, unpack_key
+from stream.worker.store import DamagedError, DataDirectory, Position, Store
 
 NOW = int(time.time() * 1000)
 HERE = Position("cluster/changelog/0", 10, NOW)
