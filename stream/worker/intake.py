@@ -193,8 +193,7 @@ class Intake(Service, ConsumerRebalanceListener):  # type: ignore[misc]
                 task.cancel()
         task.cancel()
         await asyncio.wait([task], timeout=_CLOSE_SECONDS)
-        with suppress(TimeoutError):
-            await asyncio.wait_for(partition.release(), _CLOSE_SECONDS)
+        await partition.release()
 
     async def _guarded(self, work: Awaitable[None]) -> None:
         """End the worker on any surprise: a supervisor restarts it, and the restore repairs."""

@@ -95,6 +95,7 @@ class Partition:
 
     async def open(self, consumer: AIOKafkaConsumer) -> None:
         """Fence whoever had the partition before, and be where the group's committed offsets are."""
+        await self.release()  # of an attempt that failed half-way
         self._transactions = await Transactions.fence(self._ground, self.number, self.reach)
         committed = await self._committed(consumer)
         if not (self._intact and committed == self.offsets):

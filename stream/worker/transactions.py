@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple, Self
 
@@ -20,6 +21,7 @@ Fenced = ProducerFenced
 
 TRANSACTION_TIMEOUT_SECONDS: Final = 60.0
 DELIVERY_TIMEOUT_SECONDS: Final = 300.0
+_CLOSE_SECONDS: Final = 4.0
 _BATCH_BYTES: Final = 512 * 1024
 _REQUEST_BYTES: Final = 64 * 1024 * 1024
 _DETAIL_CHARACTERS: Final = 500
@@ -104,7 +106,8 @@ class Transactions:
 
     async def stop(self) -> None:
         """Give the producer up; an open transaction stays open until another one fences it, or times out."""
-        await self._producer.stop()
+        with suppress(TimeoutError):  # where the broker is gone, nothing can be delivered any more
+            await asyncio.wait_for(self._producer.stop(), _CLOSE_SECONDS)
 
     async def _send_all(self, written: Written) -> Reached | None:
         """Send everything and await its acknowledgements: offsets sent before them have to be sent again."""

@@ -3,6 +3,7 @@
 import asyncio
 import threading
 from collections.abc import Coroutine
+from http.client import HTTPConnection, HTTPResponse
 from types import TracebackType
 from typing import Any, Self, cast
 
@@ -68,7 +69,8 @@ class LivePages:
     def start(self) -> None:
         """Begin to listen."""
         self._run(self._pages.listen())
-        self._pages.intake = cast("Intake", RestoredIntake(self._accounts, self._pages.advertised))
+        self.intake = RestoredIntake(self._accounts, self.advertised)
+        self._pages.intake = cast("Intake", self.intake)
         self._listening = True
 
     def stop(self) -> None:
@@ -76,6 +78,17 @@ class LivePages:
         if self._listening:
             self._listening = False
             self._run(self._pages.on_stop())
+
+    @property
+    def advertised(self) -> str:
+        """Return host:port, for other workers."""
+        return self._pages.advertised
+
+    def get(self, path: str, **headers: str) -> HTTPResponse:
+        """Return what is answered to a path, body and all."""
+        connection = HTTPConnection(self.advertised, timeout=WITHIN_SECONDS)
+        connection.request("GET", path, headers=headers)
+        return connection.getresponse()
 
     def address(self, path: str, user_and_password: str = "") -> str:
         """Return the URL of a path."""
