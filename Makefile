@@ -5,13 +5,16 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: bench demo test lint types imports clean
+.PHONY: bench demo faust test lint types imports clean
 
 demo: $(INSTALLED)
 	$(BIN)/odr demo
 
 bench: $(INSTALLED)
 	$(BIN)/python -m tests.benchmarks.bench
+
+faust: $(INSTALLED)
+	$(BIN)/python -m tests.stock_faust.compare
 
 test: lint types imports
 	$(BIN)/pytest

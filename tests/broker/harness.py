@@ -114,10 +114,10 @@ class Cluster:
 
         asyncio.run(run())
 
-    def caught_up(self, group: str | None = None) -> bool:
-        """Whether the group has committed every record of the topics that are read."""
+    def offsets(self, group: str | None = None) -> list[tuple[int, int]]:
+        """Return what the group has committed, and the end, of each partition of the topics that are read."""
 
-        async def run() -> bool:
+        async def run() -> list[tuple[int, int]]:
             consumer = AIOKafkaConsumer(
                 bootstrap_servers=self.bootstrap, group_id=group or self.group, enable_auto_commit=False
             )
@@ -127,11 +127,15 @@ class Cluster:
                     TopicPartition(self.prefix + topic, number) for topic in READ for number in range(PARTITIONS)
                 ]
                 ends = await consumer.end_offsets(sources)
-                return all([end == 0 or await consumer.committed(source) == end for source, end in ends.items()])
+                return [(await consumer.committed(source) or 0, end) for source, end in ends.items()]
             finally:
                 await consumer.stop()
 
         return asyncio.run(run())
+
+    def caught_up(self, group: str | None = None) -> bool:
+        """Whether the group has committed every record of the topics that are read."""
+        return all(committed == end for committed, end in self.offsets(group))
 
     def await_caught_up(self, group: str | None = None, seconds: float = 90) -> None:
         eventually(lambda: self.caught_up(group), "every record committed", seconds)
@@ -163,6 +167,8 @@ class Cluster:
 class Worker:
     """One `odr worker` process."""
 
+    command: tuple[str, ...] = ("-m", "stream", "worker")
+
     def __init__(self, cluster: Cluster, name: str, more: Mapping[str, str]) -> None:
         self.cluster = cluster
         self.name = name
@@ -175,7 +181,7 @@ class Worker:
         log = (self.cluster.directory / f"{self.name}.log").open("a")
         more = {"STREAM_DATA_DIR": str(self.data_dir), "STREAM_HTTP_PORT": str(self.port), **self.more}
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "stream", "worker"], env=self.cluster.env(**more), stderr=log, text=True
+            [sys.executable, *self.command], env=self.cluster.env(**more), stdout=log, stderr=log, text=True
         )
 
     def stop(self) -> int:
