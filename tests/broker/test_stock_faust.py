@@ -6,7 +6,7 @@ import pytest
 from rich.console import Console
 
 from stream.tools.kafka import Broker
-from tests.stock_faust.compare import ROWS, one_run, table
+from tests.stock_faust.compare import CONTENDERS, ROWS, one_run, table
 from tests.stock_faust.contender import Reading
 from tests.stock_faust.load import simulated
 from tests.stock_faust.ours import OdrWorker
@@ -47,6 +47,12 @@ def test_ranges_are_told_and_so_is_who_did_not_answer() -> None:
     assert told["events sent"] == ["20,000", "20,000"]
     assert told["events without effect"] == ["3 to 7", "3 to 7, no answer in 1 of 3"]
     assert told["workers that crashed"] == ["0", "0 to 4"]
+
+
+def test_the_readme_has_a_row_for_everything_that_is_counted() -> None:
+    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    assert [row for row in ROWS if f"\n| {row} | " not in readme] == ["events sent"]  # that one is in the text
+    assert "| | " + " | ".join(contender.title for contender in CONTENDERS) + " |" in readme
 
 
 @pytest.mark.parametrize(
