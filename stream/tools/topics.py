@@ -10,7 +10,7 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaError as ClientError
 from aiokafka.errors import TopicAlreadyExistsError, for_code
 
-from stream.connection import KafkaError, connection
+from stream.connection import REFUSED_BY_THE_CLIENT, KafkaError, connection, failed, why_unreachable
 from stream.settings import Settings
 from stream.topics import HEALTH_CHANGES, INPUT_TOPICS, dead_letters, order_states
 
@@ -53,21 +53,15 @@ class Admin:
     async def __aenter__(self) -> AIOKafkaAdminClient:
         try:
             await asyncio.wait_for(self._client.start(), _REACH_SECONDS)
-        except (ClientError, TimeoutError, OSError) as problem:
+        except REFUSED_BY_THE_CLIENT:
             await self._client.close()
-            raise KafkaError(
-                f"no broker answers at STREAM_BROKERS={self._settings.brokers}: {_told(problem)}"
-            ) from None
+            raise KafkaError(await why_unreachable(self._settings)) from None
         return self._client
 
     async def __aexit__(self, kind: object, problem: BaseException | None, trace: object) -> None:
         await self._client.close()
-        if isinstance(problem, ClientError):
-            raise KafkaError(f"the broker at STREAM_BROKERS={self._settings.brokers} says: {problem}") from problem
-
-
-def _told(problem: BaseException) -> str:
-    return "time-out" if isinstance(problem, TimeoutError) else str(problem) or type(problem).__name__
+        if isinstance(problem, ClientError | TimeoutError):
+            raise failed(self._settings, problem) from problem
 
 
 async def partition_counts(admin: AIOKafkaAdminClient) -> dict[str, int]:
