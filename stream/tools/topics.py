@@ -16,7 +16,8 @@ from stream.topics import HEALTH_CHANGES, INPUT_TOPICS, dead_letters, order_stat
 
 _MIB: Final = 1024 * 1024
 _FOR_EVER: Final = {"cleanup.policy": "delete", "retention.ms": "-1"}
-_ROOM_FOR_HEADERS: Final = {"max.message.bytes": str(2 * _MIB)}
+# A record as large as its topic takes, and headers; or a compressed one, which may be larger when compressed by us.
+_ROOM: Final = {"max.message.bytes": str(8 * _MIB)}
 # What workers write is dated by the broker: their own clocks may be wrong.
 _DATED_BY_BROKER: Final = {"message.timestamp.type": "LogAppendTime"}
 _COMPACTED: Final = {"cleanup.policy": "compact"} | _DATED_BY_BROKER
@@ -28,7 +29,7 @@ _COORDINATOR_SECONDS: Final = 60.0
 def wanted(settings: Settings) -> dict[str, dict[str, str]]:
     """Return the settings that each topic must have, by its name without prefix."""
     topics = {topic: dict(_FOR_EVER) for topic in INPUT_TOPICS}
-    topics |= {dead_letters(topic): _FOR_EVER | _ROOM_FOR_HEADERS | _DATED_BY_BROKER for topic in INPUT_TOPICS}
+    topics |= {dead_letters(topic): _FOR_EVER | _ROOM | _DATED_BY_BROKER for topic in INPUT_TOPICS}
     return topics | {HEALTH_CHANGES: _FOR_EVER | _DATED_BY_BROKER, order_states(settings.group): dict(_COMPACTED)}
 
 
