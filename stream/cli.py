@@ -4,10 +4,12 @@ import asyncio
 import json
 import logging
 import sys
+import traceback
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
+from types import TracebackType
 from typing import Any, Final, TypeVar
 
 import click
@@ -16,6 +18,7 @@ from rich.console import Console
 
 from stream import __version__
 from stream.connection import KafkaError
+from stream.lines import one_line, own_lines
 from stream.settings import NO_FLAG, Settings, SettingsError, variable
 
 _F = TypeVar("_F", bound=Callable[..., Any])
@@ -31,7 +34,7 @@ class _Program(click.Group):
         try:
             return super().invoke(ctx)
         except expected_errors() as problem:
-            click.echo(f"odr: {problem}", err=True)
+            click.echo(f"odr: {one_line(str(problem))}", err=True)
             ctx.exit(1)
 
 
@@ -68,6 +71,11 @@ def _flag(field: str) -> Callable[[_F], _F]:
     return click.option(f"--{field.replace('_', '-')}", field, help=f"{about.description} [{variable(field)}{default}]")
 
 
+def tell_surprise(kind: type[BaseException], surprise: BaseException, trace: TracebackType | None) -> None:
+    """Tell of an error that nobody expected, with its trace, whose foreign text does nothing to the terminal."""
+    sys.stderr.write(own_lines("".join(traceback.format_exception(kind, surprise, trace))))
+
+
 @click.group(cls=_Program, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="odr")
 def main() -> None:
@@ -75,6 +83,7 @@ def main() -> None:
     # What is wrong is told by us, in one line: the Kafka client's own words come with every retry.
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL + 1)
     stamina.instrumentation.set_on_retry_hooks([])
+    sys.excepthook = tell_surprise
 
 
 @main.command()

@@ -11,8 +11,8 @@ _is_iso_day: Final = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII).fullmatch
 
 @lru_cache(maxsize=4096)
 def iso_day(day: int) -> str:
-    """Return a day as `YYYY-MM-DD`; one beyond the calendar's last is told as the last."""
-    return date.fromordinal(min(day, _LAST_DAY)).isoformat()
+    """Return a day as `YYYY-MM-DD`; one beyond an end of the calendar is told as the day at that end."""
+    return date.fromordinal(max(1, min(day, _LAST_DAY))).isoformat()
 
 
 def parse_day(text: str) -> int:

@@ -25,6 +25,14 @@ FORMAT: Final = 1
 
 REDELIVERED: Final = "redelivered"
 STALE: Final = "stale"
+TOO_MANY: Final = "too_many"
+
+MOST_DEFECTS: Final = 500
+"""How many things an order keeps beside itself: the first by kind and id, so that their order of arrival means nothing.
+
+A broker takes no record above 1 MiB, and each thing's ids may take 1.5 KiB: without a limit, a source that gives one
+order id to everything would end every worker that reads it.
+"""
 
 
 class OrderState(msgspec.Struct, array_like=True, frozen=True, gc=False, tag=FORMAT):
@@ -48,15 +56,21 @@ unpack = msgspec.msgpack.Decoder(OrderState).decode
 
 
 def fold(state: OrderState, thing: Thing) -> OrderState | str:
-    """Return the state with `thing` in it, or why it changes nothing: `REDELIVERED` or `STALE`."""
+    """Return the state with `thing` in it, or why it changes nothing: `REDELIVERED`, `STALE` or `TOO_MANY`."""
     if isinstance(thing, Order):
         ignored = state.order and _ignored(state.order, thing)
         return ignored or OrderState(thing, state.defects)
     current = next((known for known in state.defects if known.id == thing.id and type(known) is type(thing)), None)
     if current is None:
-        return OrderState(state.order, tuple(sorted((*state.defects, thing), key=_kind_and_id)))
+        return _with_new(state, thing)
     ignored = _ignored(current, thing)
     return ignored or OrderState(state.order, tuple(thing if known is current else known for known in state.defects))
+
+
+def _with_new(state: OrderState, thing: Defect) -> OrderState | str:
+    defects = tuple(sorted((*state.defects, thing), key=_kind_and_id))[:MOST_DEFECTS]
+    cut = len(state.defects) == MOST_DEFECTS and defects[-1] is state.defects[-1]
+    return TOO_MANY if cut else OrderState(state.order, defects)
 
 
 def merge(state: OrderState, other: OrderState) -> OrderState:

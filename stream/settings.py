@@ -13,7 +13,16 @@ from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
 from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, StringConstraints, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    StringConstraints,
+    ValidationError,
+)
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from stream.days import parse_day
@@ -55,6 +64,21 @@ def _today(text: str) -> str:
     return text
 
 
+def _login(text: SecretStr | str) -> SecretStr | str:
+    try:
+        (text if isinstance(text, str) else text.get_secret_value()).encode()
+    except UnicodeEncodeError:
+        raise ValueError("accepts text in UTF-8") from None
+    return text
+
+
+def _token(secret: SecretStr) -> SecretStr:
+    text = secret.get_secret_value()
+    if not text.isprintable() or text != text.strip() or not text:
+        raise ValueError("accepts visible characters, none of them a blank at its ends: HTTP carries no others")
+    return secret
+
+
 TopicName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]*$", max_length=100)]
 
 
@@ -74,8 +98,10 @@ class Settings(BaseSettings):
     sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = Field(
         "PLAIN", description="how to log in to Kafka, with a SASL protocol"
     )
-    sasl_username: str | None = Field(None, description="who logs in to Kafka")
-    sasl_password: SecretStr | None = Field(None, description="the password for it; or STREAM_SASL_PASSWORD_FILE")
+    sasl_username: Annotated[str, AfterValidator(_login)] | None = Field(None, description="who logs in to Kafka")
+    sasl_password: Annotated[SecretStr, AfterValidator(_login)] | None = Field(
+        None, description="the password for it; or STREAM_SASL_PASSWORD_FILE"
+    )
     tls_ca: Path | None = Field(None, description="a PEM file of authorities to trust; default: the system's")
     topic_prefix: TopicName = Field("", description="put before every topic's name")
     group: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]+$", max_length=100)] = Field(
@@ -89,7 +115,7 @@ class Settings(BaseSettings):
     http_advertised: str | None = Field(
         None, pattern=r"^.+:\d{1,5}$", description="host:port under which other workers reach this one"
     )
-    http_token: SecretStr | None = Field(
+    http_token: Annotated[SecretStr, AfterValidator(_token)] | None = Field(
         None, description="asked for on every page but /healthz and /readyz; or STREAM_HTTP_TOKEN_FILE"
     )
     export: Literal["all", "at_risk"] = Field("all", description="whether only sellers at risk become series")
@@ -155,12 +181,15 @@ def _secrets_from_files() -> dict[str, Any]:
     for name in SECRETS:
         path = os.environ.get(variable(name) + "_FILE")
         if path:
+            # Neither the path nor a byte of the file is told: somebody may have put the secret itself there.
             try:
                 secrets[name] = Path(path).read_text(encoding="utf-8").strip()
-            except (OSError, UnicodeDecodeError) as problem:
-                raise SettingsError(f"{variable(name)}_FILE: can't be read: {problem}") from None
+            except OSError as problem:
+                raise SettingsError(f"{variable(name)}_FILE: can't be read: {problem.strerror}") from None
+            except UnicodeDecodeError:
+                raise SettingsError(f"{variable(name)}_FILE: can't be read: it is not UTF-8") from None
             if not secrets[name]:
-                raise SettingsError(f"{variable(name)}_FILE: {path} is empty")
+                raise SettingsError(f"{variable(name)}_FILE: the file is empty")
     return secrets
 
 
@@ -168,7 +197,8 @@ def _first_problem(wrong: ValidationError) -> str:
     error = wrong.errors(include_input=False)[0]
     field = str(error["loc"][0])
     message = error["msg"].removeprefix("Value error, ")
-    return f"{variable(field)} (--{field.replace('_', '-')}): {message[:1].lower()}{message[1:]}"
+    otherwise = f"{variable(field)}_FILE" if field in NO_FLAG else f"--{field.replace('_', '-')}"
+    return f"{variable(field)} ({otherwise}): {message[:1].lower()}{message[1:]}"
 
 
 def _zone(name: object) -> object:

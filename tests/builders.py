@@ -69,10 +69,10 @@ def chargeback(kind: str, status: str = "open", order_id: str = "o1", **fields: 
     )
 
 
-def decoded(told: InputEvent) -> Event:
+def decoded(told: InputEvent, timestamp: int = RECORDED) -> Event:
     """Return what a worker makes of an event that is valid."""
     topic, value = told
-    read = decode(CONVERTERS[topic], value["seller_id"].encode(), json.dumps(value).encode(), RECORDED)
+    read = decode(CONVERTERS[topic], value["seller_id"].encode(), json.dumps(value).encode(), timestamp)
     assert not isinstance(read, Malformed), read
     return read
 

@@ -209,6 +209,18 @@ def evaluation_days(*, day: date = DAY) -> st.SearchStrategy[date]:
     return offsets.map(lambda offset: day + timedelta(days=offset))
 
 
+# Letters that a reader of labels, addresses, pages or lines may stumble over; the last two spell an escaped line feed.
+STUMBLING = (
+    "\x00\n\r\t\x0b\x1b\x1c\x7f\x85\u2028\u2029\u202e\u200f\ufeff\ufffd\uffff\U0001f600\U0010ffff"
+    " \"'{}[]<>&=,;:#%/?+.\\n"
+)
+
+
+def foreign_text(min_size: int = 0, max_size: int = 20) -> st.SearchStrategy[str]:
+    """Any text that a valid event may carry: there is no half surrogate in it."""
+    return st.text(STUMBLING, min_size=min_size, max_size=max_size) | st.text(min_size=min_size, max_size=max_size)
+
+
 def switches() -> st.SearchStrategy[Switches]:
     """Every setting of the switches."""
     return st.builds(

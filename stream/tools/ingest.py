@@ -16,11 +16,13 @@ import msgspec
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
+from stream.lines import one_line
 from stream.settings import Settings
 from stream.tools.produce import Producer
 from stream.topics import INPUT_TOPICS
 
 _TOPICS: Final = frozenset(INPUT_TOPICS)
+_MOST_BYTES: Final = 1_048_000  # with what Kafka puts around them, 1 MiB: a topic's own limit, unless it is set
 
 
 class IngestError(Exception):
@@ -53,6 +55,9 @@ def read_line(line: bytes) -> Line | str:
         return str(problem)
     if read.topic not in _TOPICS:
         return f"no known topic: {read.topic[:100]!r}; known are {', '.join(INPUT_TOPICS)}"
+    size = len(read.value) + len((read.key or "").encode())
+    if size > _MOST_BYTES:
+        return f"key and value are {size} bytes; Kafka takes no record above 1 MiB"
     return read
 
 
@@ -70,7 +75,8 @@ async def ingest(settings: Settings, path: Path, console: Console) -> Outcome:
                 read = read_line(line)
                 if isinstance(read, str):
                     refused += 1
-                    console.print(f"{path}:{number}: {read}", markup=False, highlight=False, soft_wrap=True)
+                    told = one_line(f"{path}:{number}: {read}")
+                    console.print(told, markup=False, highlight=False, soft_wrap=True)
                     continue
                 key = None if read.key is None else read.key.encode()
                 value = bytes(read.value)
@@ -82,7 +88,7 @@ async def ingest(settings: Settings, path: Path, console: Console) -> Outcome:
 @contextmanager
 def _open(path: Path, console: Console) -> Iterator[Iterator[bytes]]:
     columns = (
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         DownloadColumn(),
         TransferSpeedColumn(),
@@ -91,7 +97,7 @@ def _open(path: Path, console: Console) -> Iterator[Iterator[bytes]]:
     try:
         with (
             Progress(*columns, console=console, disable=not console.is_terminal) as progress,
-            progress.open(path, "rb", description=path.name) as file,
+            progress.open(path, "rb", description=one_line(path.name)) as file,
         ):
             yield iter(_unpacked(path, file))
     except (OSError, EOFError, zlib.error) as problem:

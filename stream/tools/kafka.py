@@ -25,6 +25,8 @@ from typing import Self
 
 import click
 
+from stream.lines import one_line
+
 KAFKA_VERSION = "4.3.1"
 _KAFKA = ("org.apache.kafka", "kafka_2.13", KAFKA_VERSION)
 # Kafka's own dependencies stop at log4j; without this bridge it logs nothing at all.
@@ -455,7 +457,7 @@ def _extra_missing() -> BrokerUnavailable:
 
 
 def _say(line: str) -> None:
-    click.echo(line, err=True)
+    click.echo(one_line(line), err=True)
 
 
 def _interrupt(_signal: int, _frame: FrameType | None) -> None:

@@ -1,12 +1,14 @@
 """Producing at speed: records gathered into batches, each to the partition that Kafka's Java client would choose."""
 
 import asyncio
+from contextlib import suppress
 from types import TracebackType
 from typing import Any, Final, Self
 
 from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError as ClientError
 
-from stream.connection import connection
+from stream.connection import KafkaError, connection, failed
 from stream.settings import Settings
 from stream.tools.topics import input_partitions
 from stream.topics import partition_for
@@ -14,12 +16,16 @@ from stream.topics import partition_for
 _BATCH_BYTES: Final = 512 * 1024
 _REQUEST_BYTES: Final = 64 * 1024 * 1024
 _MOST_IN_FLIGHT: Final = 64
+_STOP_SECONDS: Final = 5.0
+_STILL_SECONDS: Final = 60.0
+"""How long a broker may take nothing before that is told as an error."""
 
 
 class Producer:
     """An idempotent producer as an async context; leaving it normally sends and awaits everything.
 
-    Entering checks the topics and raises KafkaError where the broker or a topic is missing.
+    Entering checks the topics and raises KafkaError where the broker or a topic is missing; so does leaving where the
+    broker has refused a record, or gone.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -46,8 +52,19 @@ class Producer:
         try:
             if kind is None:
                 await self.flush()
+        except ClientError as failure:
+            raise failed(self._settings, failure) from None
         finally:
-            await self._producer.stop()
+            with suppress(TimeoutError):  # where the broker has gone, it would wait for it for ever
+                await asyncio.wait_for(self._producer.stop(), _STOP_SECONDS)
+            self._hear_out()
+        if isinstance(problem, ClientError):
+            raise failed(self._settings, problem) from None
+
+    def _hear_out(self) -> None:
+        for sent in self._in_flight:
+            if sent.done() and not sent.cancelled():
+                sent.exception()  # else asyncio tells of each of them, once nobody else can ask
 
     async def add(self, topic: str, key: bytes | None, value: bytes | None) -> None:
         """Add a record to `topic` (without prefix); it is sent when its batch is full, or by `flush`."""
@@ -63,8 +80,18 @@ class Producer:
         """Send every batch and await all acknowledgements; raises what a delivery raised."""
         for place in list(self._batches):
             await self._send(place)
-        in_flight, self._in_flight = self._in_flight, set()
-        await asyncio.gather(*in_flight)
+        while self._in_flight:
+            await self._some_acknowledged()
+
+    async def _some_acknowledged(self) -> None:
+        done, self._in_flight = await asyncio.wait(
+            self._in_flight, timeout=_STILL_SECONDS, return_when=asyncio.FIRST_COMPLETED
+        )
+        if not done:
+            broker = f"the broker at STREAM_BROKERS={self._settings.brokers}"
+            raise KafkaError(f"{broker} has taken nothing for {_STILL_SECONDS:.0f} s")
+        for sent in done:
+            sent.result()
 
     def _partition(self, key: bytes | None) -> int:
         if key is None:
@@ -79,6 +106,4 @@ class Producer:
         batch = self._batches.pop(place)
         self._in_flight.add(await self._producer.send_batch(batch, self._settings.topic(topic), partition=partition))
         if len(self._in_flight) >= _MOST_IN_FLIGHT:
-            done, self._in_flight = await asyncio.wait(self._in_flight, return_when=asyncio.FIRST_COMPLETED)
-            for sent in done:
-                sent.result()
+            await self._some_acknowledged()

@@ -10,13 +10,14 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaError as ClientError
 from aiokafka.errors import TopicAlreadyExistsError, for_code
 
-from stream.connection import KafkaError, connection
+from stream.connection import REFUSED_BY_THE_CLIENT, KafkaError, connection, failed, why_unreachable
 from stream.settings import Settings
 from stream.topics import HEALTH_CHANGES, INPUT_TOPICS, dead_letters, order_states
 
 _MIB: Final = 1024 * 1024
 _FOR_EVER: Final = {"cleanup.policy": "delete", "retention.ms": "-1"}
-_ROOM_FOR_HEADERS: Final = {"max.message.bytes": str(2 * _MIB)}
+# A record as large as its topic takes, and headers; or a compressed one, which may be larger when compressed by us.
+_ROOM: Final = {"max.message.bytes": str(8 * _MIB)}
 # What workers write is dated by the broker: their own clocks may be wrong.
 _DATED_BY_BROKER: Final = {"message.timestamp.type": "LogAppendTime"}
 _COMPACTED: Final = {"cleanup.policy": "compact"} | _DATED_BY_BROKER
@@ -28,7 +29,7 @@ _COORDINATOR_SECONDS: Final = 60.0
 def wanted(settings: Settings) -> dict[str, dict[str, str]]:
     """Return the settings that each topic must have, by its name without prefix."""
     topics = {topic: dict(_FOR_EVER) for topic in INPUT_TOPICS}
-    topics |= {dead_letters(topic): _FOR_EVER | _ROOM_FOR_HEADERS | _DATED_BY_BROKER for topic in INPUT_TOPICS}
+    topics |= {dead_letters(topic): _FOR_EVER | _ROOM | _DATED_BY_BROKER for topic in INPUT_TOPICS}
     return topics | {HEALTH_CHANGES: _FOR_EVER | _DATED_BY_BROKER, order_states(settings.group): dict(_COMPACTED)}
 
 
@@ -53,21 +54,15 @@ class Admin:
     async def __aenter__(self) -> AIOKafkaAdminClient:
         try:
             await asyncio.wait_for(self._client.start(), _REACH_SECONDS)
-        except (ClientError, TimeoutError, OSError) as problem:
+        except REFUSED_BY_THE_CLIENT:
             await self._client.close()
-            raise KafkaError(
-                f"no broker answers at STREAM_BROKERS={self._settings.brokers}: {_told(problem)}"
-            ) from None
+            raise KafkaError(await why_unreachable(self._settings)) from None
         return self._client
 
     async def __aexit__(self, kind: object, problem: BaseException | None, trace: object) -> None:
         await self._client.close()
-        if isinstance(problem, ClientError):
-            raise KafkaError(f"the broker at STREAM_BROKERS={self._settings.brokers} says: {problem}") from problem
-
-
-def _told(problem: BaseException) -> str:
-    return "time-out" if isinstance(problem, TimeoutError) else str(problem) or type(problem).__name__
+        if isinstance(problem, ClientError | TimeoutError):
+            raise failed(self._settings, problem) from problem
 
 
 async def partition_counts(admin: AIOKafkaAdminClient) -> dict[str, int]:

@@ -28,7 +28,8 @@ from stream.worker.auditor import NotSettledError, snapshot
 from stream.worker.exposition import Exposition
 from stream.worker.ground import Ground
 from stream.worker.intake import STUCK_SECONDS, Intake
-from stream.worker.site import SELLER, protect, site_routes
+from stream.worker.logs import told_in_one_line
+from stream.worker.site import SELLER, in_utf_8, protect, site_routes
 
 _LOG: Final = logging.getLogger(__name__)
 _PEER: Final = "X-Odr-Peer"
@@ -86,7 +87,7 @@ class Pages(Service):  # type: ignore[misc]
 
     async def listen(self) -> None:
         """Begin to listen; raises OSError where the address is taken."""
-        app = web.Application(middlewares=[self._errors, self._token])
+        app = web.Application(middlewares=[self._errors, self._token, in_utf_8])
         app.add_routes(
             [
                 web.get("/metrics", self._metrics),
@@ -123,8 +124,15 @@ class Pages(Service):  # type: ignore[misc]
             return await handler(request)
         except _BadParameterError as bad:
             return _json({"error": str(bad)}, 400)
+        except web.HTTPMethodNotAllowed as refused:
+            return _json(
+                {"error": refused.reason}, refused.status, {"Allow": ", ".join(sorted(refused.allowed_methods))}
+            )
         except web.HTTPException as refused:
             return _json({"error": refused.reason}, refused.status)
+        except Exception as surprise:  # noqa: BLE001 - of one answer, whose reader must not see the trace
+            _LOG.error("no answer to %s %s: %s", request.method, request.path, told_in_one_line(surprise))
+            return _json({"error": "the worker failed to answer; its log says why"}, 500)
 
     @web.middleware
     async def _token(self, request: web.Request, handler: Handler) -> web.StreamResponse:

@@ -6,6 +6,7 @@ import gc
 import logging
 import sys
 import time
+from collections.abc import Iterator
 from contextlib import suppress
 from ipaddress import ip_address
 from typing import Final
@@ -15,12 +16,14 @@ import mode
 from stream.connection import KafkaError
 from stream.decode import CONVERTERS
 from stream.evaluation import EvaluationDays
+from stream.lines import one_line
 from stream.settings import Settings, SettingsError
 from stream.tools.topics import check
 from stream.worker.app import Agents, new_app
 from stream.worker.auditor import Auditor
 from stream.worker.ground import Ground, Reached, go_on
 from stream.worker.intake import Intake
+from stream.worker.logs import log_to_stderr
 from stream.worker.pages import Pages
 from stream.worker.store import DataDirectory
 from stream.worker.telemetry import Telemetry
@@ -31,8 +34,6 @@ GC_THRESHOLDS: Final = (100_000, 50, 100)
 
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8  # malloc.h
 _MALLOC: Final = {_M_TRIM_THRESHOLD: 128 * 1024, _M_MMAP_THRESHOLD: 128 * 1024, _M_ARENA_MAX: 1}
-
-_NOISY: Final = ("aiokafka", "mode", "faust", "asyncio")
 
 EXPECTED: Final = (KafkaError, SettingsError)
 """What ends a worker with a line for its user; anything else is a surprise and is told with its trace."""
@@ -51,7 +52,7 @@ def run(settings: Settings, log_level: str = "usual", reached: Reached = go_on) 
     `log_level` is `quiet` (warnings only), `usual`, or `verbose` (what the Kafka client and Faust do, too). `reached`
     is told of every step of the protocol.
     """
-    _log_to_stderr(log_level)
+    log_to_stderr(log_level)
     gc.set_threshold(*GC_THRESHOLDS)
     _give_memory_back()
     rules = settings.rules
@@ -93,9 +94,20 @@ async def _listening(ground: Ground) -> Pages:
         told = f"{settings.http_host}:{settings.http_port}"
         raise SettingsError(f"STREAM_HTTP_HOST, STREAM_HTTP_PORT: can't listen on {told}: {problem}") from None
     _LOG.info("worker of group %s listens on http://%s:%d", settings.group, settings.http_host, pages.port)
-    if settings.http_token is None and not _is_loopback(settings.http_host):
-        _LOG.warning("whoever reaches this port can read every seller's figures: set STREAM_HTTP_TOKEN")
+    for warning in warnings(settings):
+        _LOG.warning("%s", warning)
     return pages
+
+
+def warnings(settings: Settings) -> Iterator[str]:
+    """Yield what is allowed but rarely meant: open doors, and locks that are not in use."""
+    if settings.http_token is None and not _is_loopback(settings.http_host):
+        yield "whoever reaches this port can read every seller's figures: set STREAM_HTTP_TOKEN"
+    protocol = f"STREAM_SECURITY_PROTOCOL={settings.security_protocol}"
+    if settings.tls_ca is not None and not settings.security_protocol.endswith("SSL"):
+        yield f"STREAM_TLS_CA is set, but {protocol} encrypts nothing"
+    if settings.sasl_password is not None and not settings.security_protocol.startswith("SASL"):
+        yield f"STREAM_SASL_PASSWORD is set, but {protocol} logs nobody in"
 
 
 def _is_loopback(host: str) -> bool:
@@ -114,13 +126,6 @@ def _until_stopped(worker: _Worker) -> int:
             return int(end.code or 0)
         if not isinstance(surprise, EXPECTED):
             _LOG.error("the worker ends on a surprise", exc_info=surprise)
-        sys.stderr.write(f"odr worker: {surprise or type(surprise).__name__}\n")
+        sys.stderr.write(f"odr worker: {one_line(str(surprise) or type(surprise).__name__)}\n")
         return 1
     return 0
-
-
-def _log_to_stderr(level: str) -> None:
-    own = logging.WARNING if level == "quiet" else logging.INFO
-    logging.basicConfig(stream=sys.stderr, level=own, format="%(asctime)s %(levelname)s %(message)s")
-    for name in _NOISY:
-        logging.getLogger(name).setLevel(logging.INFO if level == "verbose" else logging.CRITICAL + 1)

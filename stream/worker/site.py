@@ -9,6 +9,7 @@ when they are percent-encoded, so sellers of these two names can only be asked f
 
 from importlib.resources import files
 from typing import Final
+from urllib.parse import unquote_to_bytes
 
 from aiohttp import web
 from aiohttp.typedefs import Handler
@@ -32,6 +33,20 @@ _TYPES: Final = {
     ".svg": "image/svg+xml",
 }
 _PAGES: Final = {"/": "index.html", f"/sellers/{SELLER}": "seller.html", "/seller": "seller.html"}
+
+
+@web.middleware
+async def in_utf_8(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Refuse questions to the API that name a seller in bytes which are no UTF-8: nobody has such an id.
+
+    Decoded leniently, `%ff` is the id that is written `%25ff` here, and in a query the replacement character.
+    """
+    try:
+        unquote_to_bytes(request.raw_path).decode()
+    except UnicodeDecodeError:
+        if request.path.startswith("/api/"):
+            raise web.HTTPBadRequest(reason="the address is not percent-encoded UTF-8") from None
+    return await handler(request)
 
 
 async def protect(_: web.Request, answer: web.StreamResponse) -> None:

@@ -144,7 +144,7 @@ class Telemetry:
             self.events.labels(topic)
             for reason in REASONS:
                 self.dead_letters.labels(topic, reason)
-            for reason in ("redelivered", "stale", "too_late"):
+            for reason in ("redelivered", "stale", "too_late", "too_many"):
                 self.ignored.labels(topic, reason)
         for figure in FIGURES:
             for direction in ("entered", "left"):

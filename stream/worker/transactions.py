@@ -7,11 +7,12 @@ from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple, Self
 
 from aiokafka import AIOKafkaProducer, TopicPartition
-from aiokafka.errors import ProducerFenced
+from aiokafka.errors import MessageSizeTooLargeError, ProducerFenced
+from aiokafka.producer.message_accumulator import BatchBuilder
 from aiokafka.structs import ConsumerRecord
 
 from stream.changelog import Entry
-from stream.connection import connection
+from stream.connection import KafkaError, connection
 from stream.events import Malformed
 from stream.topics import HEALTH_CHANGES, dead_letters, order_states
 from stream.worker.ground import Ground, Reach
@@ -25,6 +26,8 @@ _CLOSE_SECONDS: Final = 4.0
 _BATCH_BYTES: Final = 512 * 1024
 _REQUEST_BYTES: Final = 64 * 1024 * 1024
 _DETAIL_CHARACTERS: Final = 500
+_PLAIN_BYTES: Final = 1024 * 1024
+_GZIP: Final = 1  # Kafka's number for it
 
 
 class DeadLetter:
@@ -42,6 +45,11 @@ class DeadLetter:
             ("source-partition", str(record.partition).encode()),
             ("source-offset", str(record.offset).encode()),
         ]
+
+    @property
+    def size(self) -> int:
+        """The size of key and value."""
+        return len(self.record.key or b"") + len(self.record.value or b"")
 
 
 @dataclass(slots=True)
@@ -140,11 +148,28 @@ class Transactions:
         return await self._producer.send_batch(batch, topic, partition=self._number), batch.record_count()
 
     async def _send_dead_letter(self, letter: DeadLetter) -> Awaitable[Any]:
+        topic = self._ground.settings.topic(dead_letters(letter.topic))
+        if letter.size > _PLAIN_BYTES:
+            return await self._send_compressed(topic, letter)
         sent: Awaitable[Any] = await self._producer.send(
-            self._ground.settings.topic(dead_letters(letter.topic)),
+            topic,
             key=letter.record.key,
             value=letter.record.value,
             headers=letter.headers,
             partition=self._number,
         )
         return sent
+
+    async def _send_compressed(self, topic: str, letter: DeadLetter) -> Awaitable[Any]:
+        """Send a letter as it came: no broker takes a record of this size that isn't compressed."""
+        batch = BatchBuilder(letter.size, _GZIP, is_transactional=True)
+        batch.append(timestamp=None, key=letter.record.key, value=letter.record.value, headers=letter.headers)
+        sent, _ = await self._send_batch(batch, topic)
+        return _fitting(sent, f"a dead letter of {letter.size} bytes", topic)
+
+
+async def _fitting(sent: Awaitable[Any], what: str, topic: str) -> None:
+    try:
+        await sent
+    except MessageSizeTooLargeError:
+        raise KafkaError(f"{what} doesn't fit into {topic}, even compressed: raise its max.message.bytes") from None

@@ -11,7 +11,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
@@ -94,9 +94,9 @@ class Cluster:
         )
 
     @contextmanager
-    def worker(self, name: str = "a", **more: str) -> Iterator["Worker"]:
+    def worker(self, name: str = "a", *, flags: Sequence[str] = (), **more: str) -> Iterator["Worker"]:
         """Run a worker with a data directory of its own."""
-        worker = Worker(self, name, more)
+        worker = Worker(self, name, more, flags)
         worker.start()
         try:
             yield worker
@@ -169,9 +169,10 @@ class Worker:
 
     command: tuple[str, ...] = ("-m", "stream", "worker")
 
-    def __init__(self, cluster: Cluster, name: str, more: Mapping[str, str]) -> None:
+    def __init__(self, cluster: Cluster, name: str, more: Mapping[str, str], flags: Sequence[str] = ()) -> None:
         self.cluster = cluster
         self.name = name
+        self.flags = flags
         self.port = free_port()
         self.data_dir = cluster.directory / name
         self.more = more
@@ -181,7 +182,11 @@ class Worker:
         log = (self.cluster.directory / f"{self.name}.log").open("a")
         more = {"STREAM_DATA_DIR": str(self.data_dir), "STREAM_HTTP_PORT": str(self.port), **self.more}
         self.process = subprocess.Popen(
-            [sys.executable, *self.command], env=self.cluster.env(**more), stdout=log, stderr=log, text=True
+            [sys.executable, *self.command, *self.flags],
+            env=self.cluster.env(**more),
+            stdout=log,
+            stderr=log,
+            text=True,
         )
 
     def stop(self) -> int:

@@ -7,6 +7,9 @@ from pathlib import Path
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient, NewPartitions
 
+from stream.connection import KafkaError
+from stream.settings import Settings
+from stream.tools import produce
 from stream.tools.kafka import Broker
 from tests.broker.harness import Cluster, eventually
 
@@ -123,3 +126,24 @@ def test_the_first_group_of_a_new_broker_finds_its_coordinator(tmp_path: Path) -
         with cluster.worker() as worker:
             worker.await_ready()
             assert worker.stop() == 0
+
+
+@pytest.mark.usefixtures("kafka_here")
+def test_a_broker_that_dies_while_a_file_is_ingested_is_told_in_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The Kafka client tries for ever, and so did `odr ingest`; and then it waited for ever to be closed.
+    monkeypatch.setattr(produce, "_STILL_SECONDS", 3.0)
+
+    async def lose(broker: Broker, settings: Settings) -> None:
+        async with produce.Producer(settings) as producer:
+            await producer.add("orders", b"S", b"1")
+            await producer.flush()
+            broker.kill()
+            await producer.add("orders", b"S", b"2")
+
+    with Broker(tmp_path / "kafka") as broker:
+        cluster = Cluster(broker.bootstrap, "", tmp_path)
+        assert cluster.odr("topics").returncode == 0
+        with pytest.raises(KafkaError, match=r"has taken nothing for 3 s$"):
+            asyncio.run(asyncio.wait_for(lose(broker, cluster.settings), 30))

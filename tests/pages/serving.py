@@ -2,7 +2,8 @@
 
 import asyncio
 import threading
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterator
+from contextlib import contextmanager
 from http.client import HTTPConnection, HTTPResponse
 from types import TracebackType
 from typing import Any, Self, cast
@@ -26,6 +27,8 @@ class OnePartition:
 
     def __init__(self, accounts: Accounts) -> None:
         self.number = 0
+        self.remaining = 0
+        self.lock = asyncio.Lock()
         self.accounts = accounts
 
 
@@ -37,6 +40,10 @@ class RestoredIntake:
         self.ready = True
         self.stuck: list[Any] = []
         self.owners = {0: address}
+
+    def lags(self) -> Iterator[tuple[str, int, int, float]]:
+        """Yield nothing: there is nothing to read."""
+        return iter(())
 
 
 class LivePages:
@@ -101,6 +108,15 @@ class LivePages:
             apply(self._accounts, *told)
 
         self._run(fold())
+
+    @contextmanager
+    def also_owned_by(self, address: str) -> Iterator[None]:
+        """Give a second partition to a worker at this address."""
+        self.intake.owners[1] = address
+        try:
+            yield
+        finally:
+            del self.intake.owners[1]
 
     def _run(self, work: Coroutine[Any, Any, None]) -> None:
         asyncio.run_coroutine_threadsafe(work, self._loop).result(WITHIN_SECONDS)

@@ -1,5 +1,8 @@
 """What Prometheus reads: names, labels, values, and that nothing is there twice or in pieces."""
 
+import os
+import shutil
+import subprocess
 from collections.abc import Iterable
 from fractions import Fraction
 
@@ -22,11 +25,20 @@ from stream.gauges import (
 )
 from stream.metrics import TARGETS
 from stream.rules import Marketplace, Rules
+from stream.worker.telemetry import Telemetry
 from tests.builders import DE, INDIA, SELLER, US, D, after, claim, feedback, midnight, order, rules_of
+from tests.exposition import read_page
 from tests.recount import ODR_GAUGES, gauge_differences, gauges, parse_metrics
+from tests.strategies import foreign_text
 
 GROUP = Group(SELLER, US, "MFN")
 ORDERS, DEFECTIVE, CLAIMS = ONE["orders"], ONE["defective_orders"], ONE["claim_orders"]
+
+
+needs_promtool = pytest.mark.skipif(
+    shutil.which("promtool") is None and not os.environ.get("CI"),
+    reason="promtool is needed: apt-get install prometheus",
+)
 
 
 def labels(window: str, seller: str = SELLER) -> frozenset[tuple[str, str]]:
@@ -101,6 +113,51 @@ def test_any_text_comes_back_from_a_label(text: str) -> None:
     series = parse_metrics(page(GroupRenderer(Rules()).render({GROUP._replace(seller_id=text): (ORDERS, ORDERS)})))
     assert series["seller_orders", labels("official", text)] == 1.0
     assert "\n" not in escape(text)
+
+
+@given(foreign_text(), foreign_text())
+def test_any_text_comes_back_from_every_label_by_two_readers(seller: str, marketplace: str) -> None:
+    group, feed = Group(seller, marketplace, "MFN"), (seller, marketplace, "orders")
+    text = page(
+        [
+            *GroupRenderer(Rules()).render({group: (ORDERS, ORDERS)}),
+            *render_targets([marketplace], Rules()),
+            *render_newest({feed: midnight(D)}),
+            *render_evaluation_days({marketplace: D.toordinal()}, Rules()),
+        ]
+    )
+    series = read_page(text.encode())
+    assert series == parse_metrics(text)
+    told = {name: dict(labels) for name, labels in series}
+    assert told.keys() == {family.name for family in FAMILIES}
+    for family in FAMILIES:
+        assert told[family.name].keys() == set(family.labels)
+        assert told[family.name]["marketplace"] == marketplace
+        assert told[family.name].get("seller", seller) == seller
+
+
+@given(foreign_text())
+def test_any_text_comes_back_from_the_pipelines_own_labels(topic: str) -> None:
+    # Their labels are our own words today; the page is one, and the client library escapes its part.
+    text = Telemetry([topic]).render()
+    series = read_page(text.encode())
+    assert series == parse_metrics(text)
+    assert ("stream_events_total", frozenset({("topic", topic)})) in series
+
+
+@needs_promtool
+@pytest.mark.parametrize(
+    "text", ["a\x00b", "\r", "\u2028", "\x1b[31m", "\U0001f600", "\ufffe", 'q"u\\o\nte', '"} 1\nup 0\n', ""]
+)
+def test_prometheus_itself_takes_any_text(text: str) -> None:
+    lines = [
+        *GroupRenderer(Rules()).render({Group(text, text, "MFN"): (ORDERS, ORDERS)}),
+        *render_targets([text], Rules()),
+    ]
+    checked = subprocess.run(
+        ["promtool", "check", "metrics"], input=page(lines).encode(), capture_output=True, check=False
+    )
+    assert (checked.returncode, checked.stderr) == (0, b"")
 
 
 def test_backslashes_quotes_and_newlines_are_escaped_once() -> None:

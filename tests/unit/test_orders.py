@@ -1,17 +1,23 @@
 """What is true of one order: versions, what counts, and how a change moves the counts."""
 
 import itertools
+import random
 from typing import Any
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from stream import orders
 from stream.events import Chargeback, Claim, Feedback, Order
 from stream.figures import FIGURES, ONE, UNCOUNTED_ORDERS, count, counts, figures_in
 from stream.orders import (
     EMPTY,
+    MOST_DEFECTS,
     REDELIVERED,
     STALE,
+    TOO_MANY,
     Change,
     Contribution,
     OrderState,
@@ -118,6 +124,56 @@ def test_merging_states_is_seeing_all_their_versions_in_any_order() -> None:
         assert pack(merge(left, right)) == pack(merge(right, left)) == pack(whole)
         assert merge(whole, left) == whole
     assert merge(EMPTY, EMPTY) == EMPTY
+
+
+CROWD = st.lists(
+    st.tuples(st.sampled_from("abcdef"), st.integers(1, 3), st.booleans()).map(
+        lambda drawn: (
+            claim("pending", claim_id=drawn[0], event_id=f"e{drawn[1]}")
+            if drawn[2]
+            else feedback(drawn[1], feedback_id=drawn[0], event_id=f"e{drawn[1]}")
+        )
+    ),
+    max_size=30,
+)
+
+
+@given(CROWD, st.randoms(use_true_random=False))
+def test_an_order_keeps_the_first_of_too_many_things_in_whatever_order_they_arrive(
+    told: list[InputEvent], rng: random.Random
+) -> None:
+    with pytest.MonkeyPatch.context() as patched:
+        everything = sorted(state_of(*told).defects, key=lambda defect: (type(defect).__name__, defect.id))
+        patched.setattr(orders, "MOST_DEFECTS", 3)
+        state = state_of(*told)
+        assert list(state.defects) == everything[:3]
+        again = [*told, *told]
+        rng.shuffle(again)
+        assert pack(state_of(*again)) == pack(state)
+        half = len(again) // 2
+        assert pack(merge(state_of(*again[:half]), state_of(*again[half:]))) == pack(state)
+
+
+def test_a_thing_beyond_what_an_order_keeps_changes_nothing_and_says_so() -> None:
+    state = state_of(*(claim("pending", claim_id=f"C-{at:03}") for at in range(MOST_DEFECTS)))
+    assert fold(state, decoded(claim("pending", claim_id="C-999")).thing) == TOO_MANY
+    assert fold(state, decoded(feedback(1)).thing) == TOO_MANY
+    newer = fold(state, decoded(claim("denied", claim_id="C-007")).thing)
+    earlier = fold(state, decoded(chargeback("service")).thing)
+    assert isinstance(newer, OrderState)
+    assert isinstance(earlier, OrderState)
+    assert len(newer.defects) == len(earlier.defects) == MOST_DEFECTS
+    assert earlier.defects[-1] == state.defects[-2]
+
+
+def test_the_largest_state_fits_into_a_record_of_one_mib() -> None:
+    # A source that gave one order id to all its claims made a state that no broker takes: every worker ended on it.
+    letters = "\U0010ffff" * 125
+    large = {"marketplace_id": letters, "event_id": letters, "event_time": "9999-12-31T23:59:59.999999-23:59"}
+    status = {"funded_by": "amazon", "odr_impact": "does_not_count", "reason": "damaged_or_defective"}
+    longest = decoded(claim("order_cancelled", claim_id=f"{letters}000", **large, **status), timestamp=2**53).thing
+    state = OrderState(decoded(order(**large), timestamp=2**53).thing, (longest,) * MOST_DEFECTS)  # type: ignore[arg-type]
+    assert 750_000 < len(pack(state)) < 1_000_000
 
 
 def test_a_packed_state_of_another_format_is_refused() -> None:
