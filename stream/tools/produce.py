@@ -1,6 +1,8 @@
 """Producing at speed: records gathered into batches, each to the partition that Kafka's Java client would choose."""
 
 import asyncio
+from collections.abc import Sequence
+from contextlib import suppress
 from types import TracebackType
 from typing import Any, Final, Self
 
@@ -14,6 +16,7 @@ from stream.topics import partition_for
 _BATCH_BYTES: Final = 512 * 1024
 _REQUEST_BYTES: Final = 64 * 1024 * 1024
 _MOST_IN_FLIGHT: Final = 64
+_STOP_SECONDS: Final = 5.0
 
 
 class Producer:
@@ -47,17 +50,29 @@ class Producer:
             if kind is None:
                 await self.flush()
         finally:
-            await self._producer.stop()
+            with suppress(TimeoutError):  # where the broker has gone, it would wait for it for ever
+                await asyncio.wait_for(self._producer.stop(), _STOP_SECONDS)
 
-    async def add(self, topic: str, key: bytes | None, value: bytes | None) -> None:
-        """Add a record to `topic` (without prefix); it is sent when its batch is full, or by `flush`."""
-        place = topic, self._partition(key)
+    async def add(
+        self,
+        topic: str,
+        key: bytes | None,
+        value: bytes | None,
+        *,
+        partition: int | None = None,
+        headers: Sequence[tuple[str, bytes | None]] = (),
+    ) -> None:
+        """Add a record to `topic` (without prefix); it is sent when its batch is full, or by `flush`.
+
+        It goes to the partition that Kafka's Java client would choose for its key, unless one is given.
+        """
+        place = topic, self._partition(key) if partition is None else partition
         batch = self._batches.get(place)
         if batch is None:
             batch = self._batches[place] = self._producer.create_batch()
-        if batch.append(timestamp=None, key=key, value=value) is None:
+        if batch.append(timestamp=None, key=key, value=value, headers=list(headers)) is None:
             await self._send(place)
-            await self.add(topic, key, value)
+            await self.add(topic, key, value, partition=partition, headers=headers)
 
     async def flush(self) -> None:
         """Send every batch and await all acknowledgements; raises what a delivery raised."""

@@ -114,6 +114,22 @@ class Cluster:
 
         asyncio.run(run())
 
+    def produce_to(
+        self,
+        topic: str,
+        partition: int,
+        key: bytes | None,
+        value: bytes | None,
+        headers: Iterable[tuple[str, bytes | None]] = (),
+    ) -> None:
+        """Produce one record, such as a dead letter written by hand."""
+
+        async def run() -> None:
+            async with Producer(self.settings) as producer:
+                await producer.add(topic, key, value, partition=partition, headers=list(headers))
+
+        asyncio.run(run())
+
     def caught_up(self, group: str | None = None) -> bool:
         """Whether the group has committed every record of the topics that are read."""
 
