@@ -20,6 +20,8 @@ from stream import __version__
 from stream.connection import KafkaError
 from stream.lines import one_line, own_lines
 from stream.settings import NO_FLAG, Settings, SettingsError, variable
+from stream.tools.letters.letter import Place
+from stream.tools.letters.selection import Placed, Selection, with_selection
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 
@@ -36,6 +38,20 @@ class _Program(click.Group):
         except expected_errors() as problem:
             click.echo(f"odr: {one_line(str(problem))}", err=True)
             ctx.exit(1)
+        except click.UsageError as problem:
+            if isinstance(problem, _HELP_INSTEAD):
+                raise
+            click.echo(f"odr: {_one_line(problem)}", err=True)
+            ctx.exit(1)
+
+
+_HELP_INSTEAD: Final = getattr(click.exceptions, "NoArgsIsHelpError", ())
+"""A group without a command: click 8.2 and later raise it to show the help."""
+
+
+def _one_line(problem: click.UsageError) -> str:
+    told = " ".join(problem.format_message().split()).rstrip(".")
+    return told if problem.ctx is None else f"{told} (`{problem.ctx.command_path} --help` tells what it takes)"
 
 
 def expected_errors() -> tuple[type[Exception], ...]:
@@ -44,8 +60,9 @@ def expected_errors() -> tuple[type[Exception], ...]:
     from stream.tools.demo import DemoError  # noqa: PLC0415
     from stream.tools.ingest import IngestError  # noqa: PLC0415
     from stream.tools.kafka import BrokerError  # noqa: PLC0415
+    from stream.tools.letters.listing import LetterError  # noqa: PLC0415
 
-    return SettingsError, KafkaError, IngestError, BrokerError, DemoError, AuditError
+    return SettingsError, KafkaError, IngestError, BrokerError, DemoError, AuditError, LetterError
 
 
 def with_settings(*fields: str) -> Callable[[_F], _F]:
@@ -162,6 +179,88 @@ def ingest_events(settings: Settings, file: Path) -> None:
     outcome = asyncio.run(produce(settings, file, Console(stderr=True)))
     click.echo(f"{outcome.produced} events produced, {outcome.refused} lines refused")
     sys.exit(1 if outcome.refused else 0)
+
+
+@main.group("dead-letters")
+def dead_letters() -> None:
+    """List, show and put back the records that were no valid event."""
+
+
+@dead_letters.command("list")
+@click.option("--each", is_flag=True, help="A line for each letter: place, time, seller, reason, detail.")
+@click.option("--json", "as_json", is_flag=True, help="A line of JSON for each letter.")
+@with_selection
+@with_settings(*_CONNECTION)
+def list_letters(settings: Settings, selection: Selection, *, each: bool, as_json: bool) -> None:
+    """Tell how many dead letters there are of each topic and reason, from when to when."""
+    from stream.tools.letters.listing import selected, summarized, tell_each  # noqa: PLC0415
+    from stream.tools.letters.rendering import table  # noqa: PLC0415
+
+    in_lines = each or as_json
+    letters = selected(settings, selection, _bar(beside_lines=in_lines))
+    if in_lines:
+        asyncio.run(tell_each(letters, json=as_json))
+        return
+    summary = asyncio.run(summarized(letters))
+    if summary.groups:
+        Console().print(table(summary))
+    click.echo(f"{summary.letters:,} dead letters")
+
+
+def _bar(*, beside_lines: bool) -> Console:
+    """Return where a progress bar may be: not where the command's own lines are written at the same time."""
+    return Console(stderr=True, force_terminal=False if beside_lines and sys.stdout.isatty() else None)
+
+
+@dead_letters.command("show")
+@click.argument("places", nargs=-1, type=Placed(), metavar="[TOPIC/PARTITION/OFFSET]...")
+@click.option(
+    "--limit", type=click.IntRange(1), default=10, help="Not more than this many of a selection [default 10]."
+)
+@click.option(
+    "--json", "as_json", is_flag=True, help="A line of JSON for each letter; bytes that are no UTF-8 are in base64."
+)
+@with_selection
+@with_settings(*_CONNECTION)
+def show_letters(
+    settings: Settings, selection: Selection, places: tuple[Place, ...], *, limit: int, as_json: bool
+) -> None:
+    """Print whole dead letters: headers, key and value.
+
+    Those at the given places, or those that the flags select. What a terminal could take for a command is printed as
+    an escape; --json gives every byte exactly.
+    """
+    from stream.tools.letters.listing import placed, selected, tell_whole  # noqa: PLC0415
+
+    if places and selection != Selection():
+        raise click.UsageError("accepts places, or flags that select letters, not both")
+    letters = placed(settings, places) if places else selected(settings, selection, _bar(beside_lines=True))
+    asyncio.run(tell_whole(letters, None if places else limit, json=as_json))
+
+
+@dead_letters.command("requeue")
+@click.option("--again", is_flag=True, help="Also letters whose record was put back before and was malformed again.")
+@click.option("--dry-run", is_flag=True, help="Tell which letters would be put back, and change nothing.")
+@with_selection
+@with_settings(*_CONNECTION)
+def requeue_letters(settings: Settings, selection: Selection, *, again: bool, dry_run: bool) -> None:
+    """Put the records of dead letters back into their input topic, when what was wrong is right by now.
+
+    Key and value go back byte for byte, into the same partition, with the header `requeued-from`. A record is put
+    back once, however often this runs, also after it was killed; if it is malformed again, its new letter is left
+    alone unless --again is given. The record's Kafka timestamp is the time at which it is put back: an event that was
+    `from_the_future` is valid as soon as its event_time is less than 24 hours ahead.
+    """
+    from stream.tools.letters.ledger import LEFT_ALONE  # noqa: PLC0415
+    from stream.tools.letters.rendering import line  # noqa: PLC0415
+    from stream.tools.letters.requeue import requeue  # noqa: PLC0415
+
+    instead = (lambda letter: click.echo(line(letter))) if dry_run else None
+    console = _bar(beside_lines=dry_run)
+    outcome = asyncio.run(requeue(settings, selection, console, again=again, instead=instead))
+    click.echo(f"{outcome.put_back:,} {'would be ' if dry_run else ''}put back")
+    for why, letters in outcome.left_alone.most_common():
+        click.echo(f"{letters:,} left alone: {LEFT_ALONE[why]}")
 
 
 @main.command()

@@ -13,6 +13,9 @@ INPUT_TOPICS = (ORDERS, FEEDBACK, CLAIM_STATUSES, CHARGEBACKS, SHIPMENTS, MESSAG
 
 HEALTH_CHANGES = "health-changes"
 
+REQUEUED_FROM = "requeued-from"
+"""The header of a record that was put back: the `partition/offset` of its dead letter. It stays with its next one."""
+
 
 def dead_letters(topic: str) -> str:
     """Return the topic that keeps what was malformed in `topic`."""

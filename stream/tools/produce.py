@@ -1,6 +1,7 @@
 """Producing at speed: records gathered into batches, each to the partition that Kafka's Java client would choose."""
 
 import asyncio
+from collections.abc import Sequence
 from contextlib import suppress
 from types import TracebackType
 from typing import Any, Final, Self
@@ -66,15 +67,26 @@ class Producer:
             if sent.done() and not sent.cancelled():
                 sent.exception()  # else asyncio tells of each of them, once nobody else can ask
 
-    async def add(self, topic: str, key: bytes | None, value: bytes | None) -> None:
-        """Add a record to `topic` (without prefix); it is sent when its batch is full, or by `flush`."""
-        place = topic, self._partition(key)
+    async def add(
+        self,
+        topic: str,
+        key: bytes | None,
+        value: bytes | None,
+        *,
+        partition: int | None = None,
+        headers: Sequence[tuple[str, bytes | None]] = (),
+    ) -> None:
+        """Add a record to `topic` (without prefix); it is sent when its batch is full, or by `flush`.
+
+        It goes to the partition that Kafka's Java client would choose for its key, unless one is given.
+        """
+        place = topic, self._partition(key) if partition is None else partition
         batch = self._batches.get(place)
         if batch is None:
             batch = self._batches[place] = self._producer.create_batch()
-        if batch.append(timestamp=None, key=key, value=value) is None:
+        if batch.append(timestamp=None, key=key, value=value, headers=list(headers)) is None:
             await self._send(place)
-            await self.add(topic, key, value)
+            await self.add(topic, key, value, partition=partition, headers=headers)
 
     async def flush(self) -> None:
         """Send every batch and await all acknowledgements; raises what a delivery raised."""

@@ -1,7 +1,7 @@
 """`odr topics`: the topics as they must be, made where they are missing and checked where they are there."""
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping, Set
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from typing import Any, Final, NamedTuple
 
 import stamina
@@ -73,10 +73,22 @@ async def partition_counts(admin: AIOKafkaAdminClient) -> dict[str, int]:
 
 async def input_partitions(settings: Settings) -> int:
     """Return how many partitions the input topics have; raises KafkaError where one is missing or differs."""
+    return await partitions_of(settings, INPUT_TOPICS)
+
+
+async def partitions_of(settings: Settings, topics: Sequence[str]) -> int:
+    """Return how many partitions these topics have; raises KafkaError where one is missing or differs."""
     async with Admin(settings) as admin:
         there = await partition_counts(admin)
-    _require(settings, INPUT_TOPICS, there)
-    return there[settings.topic(INPUT_TOPICS[0])]
+    _require(settings, topics, there)
+    return there[settings.topic(topics[0])]
+
+
+async def largest_batches(settings: Settings, topics: Sequence[str]) -> dict[str, int]:
+    """Return how many bytes the largest batch may have that each of these topics takes."""
+    async with Admin(settings) as admin:
+        configs = await _configs(admin, settings, topics)
+    return {topic: int(configs[settings.topic(topic)]["max.message.bytes"]) for topic in topics}
 
 
 def _require(settings: Settings, topics: Iterable[str], there: Mapping[str, int]) -> None:
@@ -154,7 +166,7 @@ async def check(settings: Settings) -> Facts:
             await _create_changelog(admin, settings, there[settings.topic(INPUT_TOPICS[0])])
             there = await partition_counts(admin)
         _require(settings, wanted(settings), there)
-        configs = await _configs(admin, settings)
+        configs = await _configs(admin, settings, wanted(settings))
         wrong = _wrong(settings, configs)
         if wrong:
             raise KafkaError(f"topics with wrong settings: {'; '.join(wrong)}")
@@ -187,8 +199,8 @@ async def _create_changelog(admin: AIOKafkaAdminClient, settings: Settings, part
     await _create(admin, settings, {changelog: _COMPACTED}, partitions)
 
 
-async def _configs(admin: AIOKafkaAdminClient, settings: Settings) -> dict[str, dict[str, str]]:
-    resources = [ConfigResource(ConfigResourceType.TOPIC, settings.topic(name)) for name in wanted(settings)]
+async def _configs(admin: AIOKafkaAdminClient, settings: Settings, topics: Iterable[str]) -> dict[str, dict[str, str]]:
+    resources = [ConfigResource(ConfigResourceType.TOPIC, settings.topic(name)) for name in topics]
     configs: dict[str, dict[str, str]] = {}
     for answer in await admin.describe_configs(resources):
         for resource in answer.resources:

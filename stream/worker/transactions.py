@@ -14,7 +14,7 @@ from aiokafka.structs import ConsumerRecord
 from stream.changelog import Entry
 from stream.connection import KafkaError, connection
 from stream.events import Malformed
-from stream.topics import HEALTH_CHANGES, dead_letters, order_states
+from stream.topics import HEALTH_CHANGES, REQUEUED_FROM, dead_letters, order_states
 from stream.worker.ground import Ground, Reach
 
 Fenced = ProducerFenced
@@ -44,6 +44,8 @@ class DeadLetter:
             ("detail", why.detail[:_DETAIL_CHARACTERS].encode(errors="replace")),
             ("source-partition", str(record.partition).encode()),
             ("source-offset", str(record.offset).encode()),
+            # One that was put back and is malformed again says so: else it would be put back for ever.
+            *((name, value) for name, value in record.headers if name == REQUEUED_FROM),
         ]
 
     @property
@@ -151,13 +153,14 @@ class Transactions:
         topic = self._ground.settings.topic(dead_letters(letter.topic))
         if letter.size > _PLAIN_BYTES:
             return await self._send_compressed(topic, letter)
-        sent: Awaitable[Any] = await self._producer.send(
-            topic,
-            key=letter.record.key,
-            value=letter.record.value,
-            headers=letter.headers,
-            partition=self._number,
-        )
+        key, value = letter.record.key, letter.record.value
+        sent: Awaitable[Any]
+        if key is None and value is None:  # Kafka takes such a record, but `send` doesn't
+            batch = self._producer.create_batch()
+            batch.append(timestamp=None, key=None, value=None, headers=letter.headers)
+            sent, _ = await self._send_batch(batch, topic)
+        else:
+            sent = await self._producer.send(topic, value, key, partition=self._number, headers=letter.headers)
         return sent
 
     async def _send_compressed(self, topic: str, letter: DeadLetter) -> Awaitable[Any]:

@@ -114,6 +114,22 @@ class Cluster:
 
         asyncio.run(run())
 
+    def produce_to(
+        self,
+        topic: str,
+        partition: int,
+        key: bytes | None,
+        value: bytes | None,
+        headers: Iterable[tuple[str, bytes | None]] = (),
+    ) -> None:
+        """Produce one record, such as a dead letter written by hand."""
+
+        async def run() -> None:
+            async with Producer(self.settings) as producer:
+                await producer.add(topic, key, value, partition=partition, headers=list(headers))
+
+        asyncio.run(run())
+
     def offsets(self, group: str | None = None) -> list[tuple[int, int]]:
         """Return what the group has committed, and the end, of each partition of the topics that are read."""
 

@@ -53,6 +53,7 @@ GARBAGE: list[tuple[str, str, bytes | None, bytes | None]] = [
     ("not_utf8", "orders", b"S", bytes_of(unknown="x").replace(b'"x"', b'"\xff"')),
     ("too_large", "orders", b"S", bytes_of(unknown="x" * 300_000)),
     ("no_value", "orders", b"S", None),
+    ("no_value", "orders", None, None),
     ("no_key", "orders", None, bytes_of()),
     ("wrong_key", "orders", b"T", bytes_of()),
     ("wrong_key", "orders", b"\xff\xfe", bytes_of()),
