@@ -358,7 +358,12 @@ def gauges(
 
     Counts of 0 are not among them (they may be shown or absent); ratios and headroom are, wherever there are orders.
     """
-    days = kept(recount(events, switches=switches, zones=zones), evaluation_day, retention_days)
+    days = recount(events, switches=switches, zones=zones)
+    return gauges_of_days(kept(days, evaluation_day, retention_days), evaluation_day)
+
+
+def gauges_of_days(days: Mapping[DayKey, Counts], evaluation_day: date) -> dict[Series, float]:
+    """Return every ODR series that follows from the counts of these days."""
     shown: dict[Series, float] = {}
     for seller, marketplace, channel in groups(days):
         for window in WINDOWS:

@@ -39,6 +39,7 @@ STUCK_SECONDS: Final = 60.0
 
 _DRAIN_SECONDS: Final = 10.0
 _CLOSE_SECONDS: Final = 4.0
+_CANCEL_SECONDS: Final = 0.1
 _MOST_RECORDS: Final = 5_000
 _SWEEP_SELLERS: Final = 50
 _UNREACHABLE: Final = (KafkaConnectionError, NodeNotReadyError, RequestTimedOutError)
@@ -119,7 +120,8 @@ class Intake(Service, ConsumerRebalanceListener):  # type: ignore[misc]
 
     async def on_stop(self) -> None:
         """Let the rounds in progress commit, then leave the group."""
-        await self._let_go()
+        with suppress(KafkaError):  # the process ends, whatever its tasks still wait for
+            await self._let_go()
         with suppress(TimeoutError):
             await asyncio.wait_for(self._consumer.stop(), _CLOSE_SECONDS)
         for partition in self._partitions.values():
@@ -191,8 +193,12 @@ class Intake(Service, ConsumerRebalanceListener):  # type: ignore[misc]
         with suppress(TimeoutError):
             async with asyncio.timeout(_DRAIN_SECONDS), partition.lock:
                 task.cancel()
-        task.cancel()
-        await asyncio.wait([task], timeout=_CLOSE_SECONDS)
+        given_up = time.monotonic() + _CLOSE_SECONDS
+        while not task.done():
+            if time.monotonic() > given_up:
+                raise KafkaError(f"partition {partition.number} can't be let go of, at `{partition.step}`")
+            task.cancel()  # more than once: aiokafka swallows a cancellation while it closes one of its clients
+            await asyncio.wait([task], timeout=_CANCEL_SECONDS)
         await partition.release()
 
     async def _guarded(self, work: Awaitable[None]) -> None:

@@ -1,6 +1,7 @@
 """Real workers as processes on a real broker, and what a test asks of them."""
 
 import asyncio
+import http.client
 import json
 import os
 import random
@@ -28,7 +29,7 @@ from tests.recount import InputEvent, Series, gauge_differences, gauges, parse_m
 DAY = date(2026, 9, 1)
 READ = ("orders", "feedback", "claim-statuses", "chargebacks")
 PARTITIONS = 4
-
+ROOT = Path(__file__).parents[2]
 
 _T = TypeVar("_T")
 
@@ -46,10 +47,12 @@ def eventually(ask: Callable[[], _T | None], what: str, seconds: float = 60) -> 
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """Return a port below those of outgoing connections: a worker that is started again must find it free."""
+    while True:
+        port = random.SystemRandom().randrange(20_000, 32_000)
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)):
+                return port
 
 
 @dataclass
@@ -94,9 +97,13 @@ class Cluster:
         )
 
     @contextmanager
-    def worker(self, name: str = "a", *, flags: Sequence[str] = (), **more: str) -> Iterator["Worker"]:
-        """Run a worker with a data directory of its own."""
+    def worker(
+        self, name: str = "a", *, flags: Sequence[str] = (), command: Sequence[str] = (), **more: str
+    ) -> Iterator["Worker"]:
+        """Run a worker with a data directory of its own; `command` is another module than ours, and its arguments."""
         worker = Worker(self, name, more, flags)
+        if command:
+            worker.command = ("-m", *command)
         worker.start()
         try:
             yield worker
@@ -199,6 +206,7 @@ class Worker:
         more = {"STREAM_DATA_DIR": str(self.data_dir), "STREAM_HTTP_PORT": str(self.port), **self.more}
         self.process = subprocess.Popen(
             [sys.executable, *self.command, *self.flags],
+            cwd=ROOT,
             env=self.cluster.env(**more),
             stdout=log,
             stderr=log,
@@ -219,11 +227,12 @@ class Worker:
     def get(self, path: str, **headers: str) -> tuple[int, bytes, Mapping[str, str]]:
         request = urllib.request.Request(f"http://127.0.0.1:{self.port}{path}", headers=headers)
         try:
-            with urllib.request.urlopen(request, timeout=10) as answer:
-                return answer.status, answer.read(), dict(answer.headers)
-        except urllib.error.HTTPError as refused:
-            return refused.code, refused.read(), dict(refused.headers)
-        except OSError:
+            try:
+                with urllib.request.urlopen(request, timeout=10) as answer:
+                    return answer.status, answer.read(), dict(answer.headers)
+            except urllib.error.HTTPError as refused:
+                return refused.code, refused.read(), dict(refused.headers)
+        except (OSError, http.client.HTTPException):  # nobody there, or killed while it answered
             return 0, b"", {}
 
     def json(self, path: str) -> Any:
@@ -277,11 +286,16 @@ def assert_exact(workers: Iterable[Worker], events: Iterable[InputEvent], day: d
     assert gauge_differences(exposed(workers), expected) == []
 
 
-def history(orders: int, seed: int, sellers: int = 12) -> list[InputEvent]:
-    """Return the events of a small marketplace around `DAY`, shuffled a little and with redeliveries."""
+SELLERS = tuple(f"S{number}" for number in range(12))
+
+
+def history(orders: int, seed: int, sellers: Sequence[str] = SELLERS, day: date = DAY) -> list[InputEvent]:
+    """Return the events of a small marketplace before `day`, shuffled a little and with redeliveries."""
     rng = random.Random(seed)
     events = [
-        event for number in range(orders) for event in _order(rng, f"{seed}-{number}", f"S{rng.randrange(sellers)}")
+        event
+        for number in range(orders)
+        for event in _order(rng, f"{seed}-{number}", sellers[rng.randrange(len(sellers))], day)
     ]
     events += rng.sample(events, len(events) // 20)
     events.sort(key=lambda event: (event[1]["event_time"], rng.random()))
@@ -291,14 +305,15 @@ def history(orders: int, seed: int, sellers: int = 12) -> list[InputEvent]:
     return events
 
 
-def _order(rng: random.Random, order_id: str, seller: str) -> Iterator[InputEvent]:
+def _order(rng: random.Random, order_id: str, seller: str, day: date) -> Iterator[InputEvent]:
     marketplace = rng.choice(("ATVPDKIKX0DER", "A1PA6795UKMFR9"))
-    bought = datetime.combine(DAY, datetime.min.time(), UTC) - timedelta(seconds=rng.randrange(100 * 86400))
+    latest = datetime.combine(day, datetime.min.time(), UTC)
+    bought = latest - timedelta(seconds=rng.randrange(100 * 86400))
     about = {"seller_id": seller, "marketplace_id": marketplace, "order_id": order_id}
     versions = iter(range(100))
 
     def event(topic: str, days: float, **fields: Any) -> InputEvent:
-        at = min(bought + timedelta(days=days), datetime.combine(DAY, datetime.min.time(), UTC))
+        at = min(bought + timedelta(days=days), latest)
         event_id = f"{order_id}-{next(versions)}"
         return topic, {"event_id": event_id, "event_time": at.isoformat(), **about, **fields}
 

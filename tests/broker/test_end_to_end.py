@@ -13,6 +13,7 @@ import pytest
 
 from stream.tools.kafka import Broker
 from tests.broker.harness import DAY, Cluster, Worker, assert_exact, eventually, exposed, figure, history
+from tests.faults.oracle import judge_changes, judge_told_days
 from tests.recount import (
     InputEvent,
     canonical_defects,
@@ -148,30 +149,9 @@ def test_nothing_is_lost_or_doubled_when_one_of_two_workers_is_killed(
     eventually(lambda: shared_out(two_workers), "shared again")
     cluster.await_caught_up()
     assert_exact(two_workers, events)
-    assert_health_changes_give_the_gauges(cluster, two_workers)
-
-
-def assert_health_changes_give_the_gauges(cluster: Cluster, workers: list[Worker]) -> None:
-    """The last record of each order, and the sum of what entered and left, both say what is counted now."""
-    now: dict[tuple[str, str], dict[str, list[str]]] = {}
-    sums: dict[str, int] = {}
-    for record in cluster.read("health-changes"):
-        change = json.loads(record.value)
-        place = (change["marketplace_id"], change["channel"], change["order_date"])
-        now.setdefault((change["seller_id"], change["order_id"]), {})[str(place)] = change["now"]
-        for name in change["entered"]:
-            sums[name] = sums.get(name, 0) + 1
-        for name in change["left"]:
-            sums[name] = sums.get(name, 0) - 1
-    last = [figures for places in now.values() for figures in places.values()]
-    for name in ("orders", "defective_orders", "claim_orders"):
-        assert sums[name] == sum(name in figures for figures in last)
-    ahead = sum(
-        value
-        for (name, labels), value in exposed(workers).items()
-        if name == "seller_orders" and dict(labels)["window"] == "ahead"
-    )
-    assert 0 < ahead < sums["orders"]
+    changes = cluster.read("health-changes")
+    assert judge_changes(changes, exposed(two_workers), DAY).problems == []
+    assert judge_told_days(changes, events).problems == []
 
 
 def real_events() -> list[InputEvent]:

@@ -1,0 +1,201 @@
+"""One fault, tried once: a history that flows through watched workers, and the verdict when all is over."""
+
+import os
+import random
+import signal
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from datetime import date
+from itertools import count
+from pathlib import Path
+from typing import Final
+
+from stream.topics import partition_for
+from tests.broker.harness import DAY, PARTITIONS, READ, SELLERS, Cluster, Worker, eventually, exposed, history
+from tests.faults.flow import RATE, Flow, Record, records_of
+from tests.faults.oracle import Verdict, judge_changes, judge_dead_letters, judge_gauges, judge_told_days
+from tests.faults.poison import poison
+from tests.faults.watch import Watch
+from tests.faults.worker import COMMAND
+from tests.recount import InputEvent
+
+SEEDS: Final = int(os.environ.get("FAULT_SEEDS", "0"))
+"""With how many seeds `make faults` tries each fault; 0 where it is tried once, quickly."""
+
+SESSION_SECONDS: Final = 10 if SEEDS else 4
+"""After how long a silent worker is given up: the worker's own patience, or less, so that tests wait less."""
+
+POISONED_PER_MILLE: Final = 5
+
+# Every partition has a seller of each kind.
+QUIET: Final = tuple(
+    next(f"QUIET-{number}" for number in count() if partition_for(f"QUIET-{number}".encode(), PARTITIONS) == partition)
+    for partition in range(PARTITIONS)
+)
+
+
+class Trial:
+    """A cluster whose topics are there, the events that flow through it, and its workers.
+
+    `events` is everything valid that is produced; the quiet sellers' events are counted before anything else happens.
+    """
+
+    def __init__(self, cluster: Cluster, seed: int, orders: int = 6_000, day: date = DAY) -> None:
+        self.cluster = cluster
+        self.rng = random.Random(seed)
+        self.workers: list[Worker] = []
+        self._day = day
+        self._quiet = history(200, seed=1_000 + seed, sellers=QUIET, day=day)
+        self._moving = history(orders, seed=seed, sellers=SELLERS, day=day)
+        self._poison = poison(self.rng, max(20, orders * POISONED_PER_MILLE // 1000))
+        self._watch = Watch(self._quiet, day)
+        self._open = ExitStack()
+        made = cluster.odr("topics")
+        assert made.returncode == 0, made.stderr
+
+    @property
+    def events(self) -> list[InputEvent]:
+        return self._quiet + self._moving
+
+    def __enter__(self) -> "Trial":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._open.close()
+        self._watch.end()
+
+    # Workers.
+
+    def worker(self, name: str, *faults: str, **more: str) -> Worker:
+        """Start a worker to which these faults happen (see `tests.faults.worker`), and watch it."""
+        steps = {"FAULT_STEPS": ",".join(faults), "FAULT_SESSION_SECONDS": str(SESSION_SECONDS)}
+        worker = self._open.enter_context(self.cluster.worker(name, command=COMMAND, **steps | more))
+        self.workers.append(worker)
+        self._watch.begin(worker)
+        return worker
+
+    def begin(self, *names: str, **more: str) -> list[Worker]:
+        """Let the quiet sellers' events be counted by these workers, sharing all partitions."""
+        self._produce_all(records_of(self._quiet))
+        workers = [self.worker(name, **more) for name in names]
+        await_shared(workers)
+        self.cluster.await_caught_up()
+        return workers
+
+    def _produce_all(self, records: Sequence[Record]) -> None:
+        self.cluster.produce_raw(records)
+
+    # The flow.
+
+    @contextmanager
+    def flow(self, rate: int = RATE) -> Iterator[Flow]:
+        """Produce everything else meanwhile, with malformed records at random places."""
+        records = records_of(self._moving)
+        for record in self._poison:
+            records.insert(self.rng.randrange(len(records) + 1), record)
+        with Flow(self.cluster, records, rate) as flow:
+            flow.await_more(rate // 5)
+            yield flow
+
+    # The verdict.
+
+    def judge(self, *, seconds: float = 120) -> Verdict:
+        """Return the verdict on what the workers that still run show, and on what is shown after cold starts."""
+        running = [worker for worker in self.workers if is_running(worker)]
+        await_shared(running, seconds)
+        self.cluster.await_caught_up(seconds=seconds)
+        verdict = judge_gauges(exposed(running), self.events, self._day)
+        shown = exposed(running)
+        verdict.problems += self._watch.end()
+        verdict += self._cold_starts(running)
+        changes = self.cluster.read("health-changes")
+        verdict += judge_changes(changes, shown, self._day)
+        verdict += judge_told_days(changes, self.events)
+        return verdict + self._judge_dead_letters()
+
+    def _cold_starts(self, running: Sequence[Worker]) -> Verdict:
+        """Stop all workers; start them from their own disks, and then another one from an empty disk."""
+        stop_all(running)
+        for worker in running:
+            start_again(worker)
+        await_shared(running)
+        verdict = judge_gauges(exposed(running), self.events, self._day)
+        stop_all(running)
+        with self.cluster.worker("cold", command=COMMAND, **running[0].more) as cold:
+            cold.await_ready()
+            verdict += judge_gauges(exposed([cold]), self.events, self._day)
+            stop_all([cold])
+        return verdict
+
+    def _judge_dead_letters(self) -> Verdict:
+        verdict = Verdict()
+        for topic in READ:
+            malformed = [(record.key, record.value) for record in self._poison if record.topic == topic]
+            sources, letters = self.cluster.read(topic), self.cluster.read(f"{topic}.dead-letters")
+            verdict += judge_dead_letters(sources, letters, malformed)
+        return verdict
+
+
+# --- Workers ----------------------------------------------------------------------------------------------------------
+
+
+def is_running(worker: Worker) -> bool:
+    return worker.process is not None and worker.process.poll() is None
+
+
+def await_shared(workers: Sequence[Worker], seconds: float = 60) -> None:
+    """Wait until these workers own all partitions, each of them at least one, and have restored them."""
+
+    def shared() -> bool:
+        for worker in workers:
+            assert is_running(worker), f"worker {worker.name} has ended:\n{worker.log()[-2000:]}"
+        owned = [worker.partitions() for worker in workers]
+        return all(owned) and sorted(number for numbers in owned for number in numbers) == list(range(PARTITIONS))
+
+    eventually(shared, f"{[worker.name for worker in workers]} share all partitions", seconds)
+
+
+def stop_all(workers: Sequence[Worker]) -> None:
+    """Stop workers as a supervisor does, all at once."""
+    for worker in workers:
+        assert worker.process is not None
+        worker.process.send_signal(signal.SIGTERM)
+    for worker in workers:
+        assert worker.process is not None
+        assert worker.process.wait(30) == 0, worker.log()[-2000:]
+
+
+def await_end(worker: Worker, seconds: float = 60) -> int:
+    """Wait until a worker has ended by itself; return its exit status."""
+    assert worker.process is not None
+    return worker.process.wait(seconds)
+
+
+def await_frozen(worker: Worker, seconds: float = 60) -> None:
+    """Wait until a worker has frozen itself."""
+    eventually(lambda: state_of(worker) == "T", f"worker {worker.name} frozen", seconds)
+
+
+def state_of(worker: Worker) -> str:
+    """Return the letter by which Linux tells a process's state; empty where it has ended."""
+    assert worker.process is not None
+    try:
+        return Path(f"/proc/{worker.process.pid}/stat").read_text().rpartition(") ")[2][:1]
+    except FileNotFoundError:
+        return ""
+
+
+def freeze(worker: Worker) -> None:
+    assert worker.process is not None
+    worker.process.send_signal(signal.SIGSTOP)
+
+
+def thaw(worker: Worker) -> None:
+    assert worker.process is not None
+    worker.process.send_signal(signal.SIGCONT)
+
+
+def start_again(worker: Worker, *faults: str) -> None:
+    """Start a worker that has ended once more, with these faults to come."""
+    worker.more = {**worker.more, "FAULT_STEPS": ",".join(faults)}
+    worker.start()

@@ -1,0 +1,78 @@
+"""The intake's own rules about its partitions' tasks, with a consumer that does nothing."""
+
+import asyncio
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiokafka import TopicPartition
+
+from stream.decode import CONVERTERS
+from stream.evaluation import EvaluationDays
+from stream.settings import Settings
+from stream.worker.ground import Ground
+from stream.worker.intake import Intake
+from stream.worker.partition import Partition
+from stream.worker.store import DataDirectory
+from stream.worker.telemetry import Telemetry
+
+SOURCES = [TopicPartition(topic, 0) for topic in CONVERTERS]
+
+
+class Idle:
+    """Stands where a consumer does; there is never anything to read."""
+
+    def pause(self, *_: TopicPartition) -> None:
+        pass
+
+    resume = seek = pause
+
+    async def getmany(self, *_: TopicPartition, **__: Any) -> dict[TopicPartition, list[Any]]:
+        await asyncio.sleep(0.01)
+        return {}
+
+
+@pytest.fixture
+def ground() -> Ground:
+    settings = Settings.read()
+    evaluation = EvaluationDays(settings.rules, 0)
+    return Ground(settings, settings.rules, evaluation, Telemetry(list(CONVERTERS)), "cluster", 86_400.0)
+
+
+@pytest.fixture
+def directory(tmp_path: Path) -> DataDirectory:
+    return DataDirectory(tmp_path).lock()
+
+
+def test_a_partition_that_is_taken_away_while_it_is_restored_is_let_go(
+    ground: Ground, directory: DataDirectory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # aiokafka swallows a cancellation that reaches it while it closes a consumer, as a restore does at its end. The
+    # restore's task, told to end when the group took the partition away, went on: it opened the partition and served
+    # it beside the task that the next assignment started, both with the same accounts, until one found that the other
+    # had given up the producer, and the worker ended with an empty line.
+    opening = asyncio.Event()
+
+    async def open_and_swallow(partition: Partition, _: Any) -> None:
+        opening.set()
+        with suppress(asyncio.CancelledError):
+            await asyncio.sleep(60)
+        partition.live = True
+
+    monkeypatch.setattr(Partition, "open", open_and_swallow)
+    monkeypatch.setattr(Partition, "pending", False)
+
+    async def run() -> None:
+        intake = Intake(ground, directory, dispatch=lambda _: asyncio.sleep(0), advertised=lambda: "here:1")
+        intake._consumer = Idle()
+        intake._agreed = {}
+        await intake.on_partitions_assigned(SOURCES)
+        await opening.wait()
+        (task,) = intake._serving.values()
+        (partition,) = intake.own
+        await asyncio.wait_for(intake.on_partitions_revoked(SOURCES), 10)
+        assert task.done()
+        assert not partition.live
+
+    asyncio.run(run())
