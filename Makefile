@@ -5,7 +5,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: bench demo faust test lint types imports clean
+.PHONY: bench demo faults faust soak test lint types imports clean
 
 demo: $(INSTALLED)
 	$(BIN)/odr demo
@@ -15,6 +15,15 @@ bench: $(INSTALLED)
 
 faust: $(INSTALLED)
 	$(BIN)/python -m tests.stock_faust.compare
+
+# Every fault with so many seeds, each at its full length, and a table of what was lost and doubled.
+SEEDS ?= 5
+faults: $(INSTALLED)
+	FAULT_SEEDS=$(SEEDS) $(BIN)/pytest tests/faults
+
+# A steady stream with a random fault each minute; SOAK="--minutes 5 --rate 10000" for other than half an hour.
+soak: $(INSTALLED)
+	$(BIN)/python -m tests.faults.soak $(SOAK)
 
 test: lint types imports
 	$(BIN)/pytest

@@ -76,7 +76,8 @@ class Broker:
 
     `port` None takes a free loopback port, the same one again as long as nobody else has taken it. `properties` are
     server properties that add to, or replace, the module's own; the listener PLAINTEXT on 127.0.0.1 must stay, it is
-    where readiness is asked. `on_progress` gets a short line for each step that takes time.
+    where readiness is asked. Nodes of one cluster have one `cluster_id`, and name each other in their properties.
+    `on_progress` gets a short line for each step that takes time.
 
     The node keeps its data over `stop`, `kill` and the end of this process, and never outlives this process. Ctrl-C in
     the terminal does not reach it, so that its clients can stop first.
@@ -89,11 +90,13 @@ class Broker:
         *,
         on_progress: Progress | None = None,
         properties: Mapping[str, str] | None = None,
+        cluster_id: str | None = None,
     ) -> None:
         self.directory = directory.absolute()
         self.log_path = self.directory / "kafka.log"
         self._port = port
         self._properties = dict(properties or {})
+        self._cluster_id = cluster_id or "o" + secrets.token_urlsafe(16)[1:]  # a leading dash would read as an option
         self._tell: Progress = on_progress or (lambda _: None)
         self._process: subprocess.Popen[bytes] | None = None
         self._log_start = 0
@@ -206,8 +209,7 @@ class Broker:
         for unfinished in (fresh, self.directory / "data"):
             shutil.rmtree(unfinished, ignore_errors=True)
         self._write_properties(controller_port, fresh.name)
-        cluster_id = "o" + secrets.token_urlsafe(16)[1:]  # a leading dash would read as an option
-        arguments = ["format", "--cluster-id", cluster_id, "--config", "server.properties"]
+        arguments = ["format", "--cluster-id", self._cluster_id, "--config", "server.properties"]
         command = [*java, "kafka.tools.StorageTool", *arguments]
         with self._open_log() as log:
             status = subprocess.run(  # noqa: S603 - our own command

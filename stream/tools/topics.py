@@ -37,6 +37,10 @@ class _NotYetError(Exception):
     """A topic that was created or deleted is not known yet, or still."""
 
 
+class TopicsError(KafkaError):
+    """A topic is missing, or not as it must be."""
+
+
 class Facts(NamedTuple):
     """What a worker needs to know of the broker; `tombstones_live_seconds` is for how long the changelog keeps them."""
 
@@ -95,10 +99,10 @@ def _require(settings: Settings, topics: Iterable[str], there: Mapping[str, int]
     names = [settings.topic(topic) for topic in topics]
     missing = sorted(name for name in names if name not in there)
     if missing:
-        raise KafkaError(f"missing topics: {', '.join(missing)}; `odr topics` creates them")
+        raise TopicsError(f"missing topics: {', '.join(missing)}; `odr topics` creates them")
     if len({there[name] for name in names}) > 1:
         told = ", ".join(f"{name} has {there[name]}" for name in sorted(names))
-        raise KafkaError(f"topics with different partition counts: {told}; all must have the same")
+        raise TopicsError(f"topics with different partition counts: {told}; all must have the same")
 
 
 async def create(settings: Settings) -> list[str]:
@@ -154,7 +158,7 @@ async def _until(admin: AIOKafkaAdminClient, settled: Callable[[Set[str]], bool]
 
 
 async def check(settings: Settings) -> Facts:
-    """Return what a worker needs to know; raises KafkaError, which names every topic that is missing or wrong.
+    """Return what a worker needs to know; raises TopicsError, which names every topic that is missing or wrong.
 
     A group's own changelog is made here if it is new: nobody but its workers needs it.
     """
@@ -169,7 +173,7 @@ async def check(settings: Settings) -> Facts:
         configs = await _configs(admin, settings, wanted(settings))
         wrong = _wrong(settings, configs)
         if wrong:
-            raise KafkaError(f"topics with wrong settings: {'; '.join(wrong)}")
+            raise TopicsError(f"topics with wrong settings: {'; '.join(wrong)}")
         cluster = await admin.describe_cluster()
     tombstones = configs[settings.topic(changelog)]["delete.retention.ms"]
     return Facts(str(cluster["cluster_id"]), int(tombstones) / 1000)
@@ -192,7 +196,7 @@ def _asks_for_patience(problem: Exception) -> bool:
 async def _create_changelog(admin: AIOKafkaAdminClient, settings: Settings, partitions: int) -> None:
     changelog = order_states(settings.group)
     if await _has_committed(admin, settings.group):
-        raise KafkaError(
+        raise TopicsError(
             f"topic {settings.topic(changelog)} is gone, but group {settings.group} has committed offsets: its order "
             f"states are lost; choose another STREAM_GROUP, which reads everything again"
         )

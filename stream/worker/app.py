@@ -11,6 +11,7 @@ import faust
 from faust.app.base import BootStrategy
 
 from stream.decode import CONVERTERS
+from stream.worker.ground import SERVICE_LOG
 from stream.worker.intake import Chunk
 
 _MOST_CHUNKS_WAITING: Final = 16
@@ -26,6 +27,7 @@ class App(faust.App):  # type: ignore[misc]
     """A Faust app that opens no connection of its own."""
 
     BootStrategy = _WithoutKafka
+    logger = SERVICE_LOG
 
     async def on_start(self) -> None:
         """Let the channels flow: with Faust's consumer off, nobody else does."""

@@ -14,7 +14,7 @@ from stream.agreement import agreement
 from stream.audit import account_mismatches, by_day, by_window
 from stream.days import iso_day
 from stream.worker.exposition import Exposition, Scrape
-from stream.worker.ground import Ground
+from stream.worker.ground import SERVICE_LOG, Ground
 from stream.worker.intake import Intake
 from stream.worker.partition import Partition
 
@@ -29,6 +29,8 @@ class NotSettledError(Exception):
 
 class Auditor(Service):  # type: ignore[misc]
     """Recounts a slice of the sellers every second, each seller at one moment: it is never half changed."""
+
+    logger = SERVICE_LOG
 
     def __init__(self, ground: Ground, intake: Intake) -> None:
         super().__init__()

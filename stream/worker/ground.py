@@ -1,5 +1,6 @@
 """What all partitions of a worker share, and the steps of the protocol by which each keeps its figures durable."""
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, Literal, get_args
@@ -8,6 +9,9 @@ from stream.evaluation import EvaluationDays
 from stream.rules import Rules
 from stream.settings import Settings
 from stream.worker.telemetry import Telemetry
+
+SERVICE_LOG: Final = logging.getLogger("mode.odr")
+"""Where Mode tells what each service does, with every trace: for whoever asks. A worker's end is told in one line."""
 
 Step = Literal["restoring", "fetched", "folded", "acknowledged", "offsets_sent", "committed", "stored"]
 """A moment of the protocol that has been reached: in the middle of a restore, or one of a round.

@@ -24,7 +24,7 @@ from stream.membership import Membership, Ownership
 from stream.settings import SettingsError
 from stream.worker.assignor import assignor_for
 from stream.worker.contact import SESSION_TIMEOUT_SECONDS, Contact
-from stream.worker.ground import Ground
+from stream.worker.ground import SERVICE_LOG, Ground
 from stream.worker.partition import Partition
 from stream.worker.store import DataDirectory
 from stream.worker.transactions import Fenced
@@ -61,6 +61,8 @@ Dispatch = Callable[[Chunk], Awaitable[Any]]
 
 class Intake(Service, ConsumerRebalanceListener):  # type: ignore[misc]
     """Fetches, hands the records to the agents, and commits; restores on assignment and lets go on revocation."""
+
+    logger = SERVICE_LOG
 
     def __init__(
         self, ground: Ground, directory: DataDirectory, dispatch: Dispatch, advertised: Callable[[], str]
@@ -265,7 +267,13 @@ class Intake(Service, ConsumerRebalanceListener):  # type: ignore[misc]
     def _seek_back(self, partition: Partition, source: TopicPartition, records: Sequence[ConsumerRecord]) -> bool:
         """Return whether records are missing before these, once: compaction and transactions make real holes."""
         expected = partition.offsets.get(self._topics[source.topic], 0)
-        if records[0].offset <= expected or partition.hole == (source.topic, expected):
+        if records[0].offset < expected:  # the client has gone back to the beginning, as its place is beyond the end
+            where = f"topic {source.topic}, partition {source.partition}"
+            raise KafkaError(
+                f"{where} ended before offset {expected}, the next to read: it is another one than before, or has lost "
+                f"records; choose another STREAM_GROUP, which reads everything again"
+            )
+        if records[0].offset == expected or partition.hole == (source.topic, expected):
             return False
         partition.hole = (source.topic, expected)
         self._consumer.seek(source, expected)

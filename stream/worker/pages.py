@@ -26,7 +26,7 @@ from stream.metrics import OFFICIAL
 from stream.settings import Settings
 from stream.worker.auditor import NotSettledError, snapshot
 from stream.worker.exposition import Exposition
-from stream.worker.ground import Ground
+from stream.worker.ground import SERVICE_LOG, Ground
 from stream.worker.intake import STUCK_SECONDS, Intake
 from stream.worker.logs import told_in_one_line
 from stream.worker.site import SELLER, in_utf_8, protect, site_routes
@@ -69,6 +69,8 @@ class _BadParameterError(Exception):
 
 class Pages(Service):  # type: ignore[misc]
     """The HTTP server of one worker. It listens before the worker joins its group: its address is told there."""
+
+    logger = SERVICE_LOG
 
     def __init__(self, ground: Ground) -> None:
         super().__init__()

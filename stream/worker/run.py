@@ -21,12 +21,13 @@ from stream.settings import Settings, SettingsError
 from stream.tools.topics import check
 from stream.worker.app import Agents, new_app
 from stream.worker.auditor import Auditor
-from stream.worker.ground import Ground, Reached, go_on
+from stream.worker.ground import SERVICE_LOG, Ground, Reached, go_on
 from stream.worker.intake import Intake
 from stream.worker.logs import log_to_stderr
 from stream.worker.pages import Pages
 from stream.worker.store import DataDirectory
 from stream.worker.telemetry import Telemetry
+from stream.worker.topics import TopicsCheck
 
 _LOG: Final = logging.getLogger(__name__)
 GC_THRESHOLDS: Final = (100_000, 50, 100)
@@ -41,6 +42,8 @@ EXPECTED: Final = (KafkaError, SettingsError)
 
 class _Worker(mode.Worker):  # type: ignore[misc]
     """Mode's worker, which is Faust's: signals, and a clean stop of the services in reverse order."""
+
+    logger = SERVICE_LOG
 
     def carp(self, msg: str) -> None:
         """Keep quiet on Ctrl-C."""
@@ -66,9 +69,8 @@ def run(settings: Settings, log_level: str = "usual", reached: Reached = go_on) 
     pages = loop.run_until_complete(_listening(ground))
     app = new_app()
     intake = pages.intake = Intake(ground, directory, Agents(app).dispatch, lambda: pages.advertised)
-    worker = _Worker(
-        app, pages, intake, Auditor(ground, intake), loop=loop, override_logging=False, redirect_stdouts=False
-    )
+    services = app, pages, intake, Auditor(ground, intake), TopicsCheck(settings)
+    worker = _Worker(*services, loop=loop, override_logging=False, redirect_stdouts=False)
     return _until_stopped(worker)
 
 

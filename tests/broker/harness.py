@@ -163,12 +163,12 @@ class Cluster:
     def await_caught_up(self, group: str | None = None, seconds: float = 90) -> None:
         eventually(lambda: self.caught_up(group), "every record committed", seconds)
 
-    def read(self, topic: str) -> list[ConsumerRecord]:
-        """Return every committed record of a topic, by partition and offset."""
+    def read(self, topic: str, isolation: str = "read_committed") -> list[ConsumerRecord]:
+        """Return every record of a topic that this isolation level shows, by partition and offset."""
 
         async def run() -> list[ConsumerRecord]:
             consumer = AIOKafkaConsumer(
-                bootstrap_servers=self.bootstrap, isolation_level="read_committed", enable_auto_commit=False
+                bootstrap_servers=self.bootstrap, isolation_level=isolation, enable_auto_commit=False
             )
             await consumer.start()
             try:

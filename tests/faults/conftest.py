@@ -1,4 +1,4 @@
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -8,23 +8,23 @@ from rich.table import Table
 from stream.tools.kafka import Broker
 from tests.broker.conftest import kafka_here, topic_prefix
 from tests.broker.harness import Cluster
+from tests.faults.brokers import PROPERTIES
 from tests.faults.oracle import Verdict
-from tests.faults.trial import SEEDS, Trial
+from tests.faults.trial import SEEDS, Conclude, Trial
 
 __all__ = ["kafka_here", "topic_prefix"]
 
 VERDICTS = pytest.StashKey[dict[str, list[Verdict]]]()
 
-PROPERTIES = {
-    "group.min.session.timeout.ms": "1000",
-    "log.cleaner.backoff.ms": "200",
-    "log.initial.task.delay.ms": "500",
-}
-"""A broker that gives up silent workers as soon as it is asked to, and whose cleaner comes by often."""
-
 
 def pytest_configure(config: pytest.Config) -> None:
     config.stash[VERDICTS] = {}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if SEEDS and "seed" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.timeout(900))
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -35,10 +35,11 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     if not (SEEDS and config.stash[VERDICTS]):
         return
-    table = Table("fault", "times", "lost", "doubled")
+    table = Table("fault", "times", "lost", "doubled", "wrong")
     for fault, found in config.stash[VERDICTS].items():
         lost, doubled = sum(verdict.lost for verdict in found), sum(verdict.doubled for verdict in found)
-        table.add_row(fault, str(len(found)), str(lost), str(doubled))
+        wrong = sum(bool(verdict.problems) for verdict in found)
+        table.add_row(fault, *map(str, (len(found), lost, doubled, wrong)))
     terminalreporter.section("faults")
     with (console := Console(width=100)).capture() as told:
         console.print(table)
@@ -64,12 +65,13 @@ def trial(cluster: Cluster, seed: int) -> Iterator[Trial]:
 
 
 @pytest.fixture
-def conclude(request: pytest.FixtureRequest) -> Callable[[str, Trial], None]:
-    """Judges a trial, notes the verdict for the table under the fault's name, and fails where anything is wrong."""
+def conclude(request: pytest.FixtureRequest) -> Conclude:
+    """Judges a trial, notes the verdict for the table under each fault's name, and fails where anything is wrong."""
 
-    def concluded(fault: str, trial: Trial) -> None:
+    def concluded(trial: Trial, *faults: str) -> None:
         verdict = trial.judge()
-        request.config.stash[VERDICTS].setdefault(fault, []).append(verdict)
+        for fault in faults:
+            request.config.stash[VERDICTS].setdefault(fault, []).append(verdict)
         assert not verdict.problems, f"{len(verdict.problems)} problems, such as {verdict.problems[:5]}"
 
     return concluded

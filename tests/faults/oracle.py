@@ -18,6 +18,7 @@ from aiokafka.structs import ConsumerRecord
 from tests.recount import (
     COUNT_GAUGES,
     ODR_GAUGES,
+    UTC_EVERYWHERE,
     Counts,
     DayKey,
     InputEvent,
@@ -34,6 +35,7 @@ Change = Mapping[str, Any]
 """The value of a record of `health-changes`."""
 
 Days = dict[DayKey, Counts]
+Zones = Mapping[str, str]
 
 
 @dataclass
@@ -58,9 +60,11 @@ class Verdict:
 # --- The gauges -------------------------------------------------------------------------------------------------------
 
 
-def judge_gauges(exposed: Mapping[Series, float], events: Iterable[InputEvent], day: date) -> Verdict:
+def judge_gauges(
+    exposed: Mapping[Series, float], events: Iterable[InputEvent], day: date, zones: Zones = UTC_EVERYWHERE
+) -> Verdict:
     """Compare what all workers expose with a recount."""
-    return _judge_gauges(exposed, gauges(events, day))
+    return _judge_gauges(exposed, gauges(events, day, zones=zones))
 
 
 def _judge_gauges(found: Mapping[Series, float], expected: Mapping[Series, float]) -> Verdict:
@@ -93,10 +97,12 @@ def judge_changes(records: Sequence[ConsumerRecord], exposed: Mapping[Series, fl
     return verdict
 
 
-def judge_told_days(records: Iterable[ConsumerRecord], events: Iterable[InputEvent]) -> Verdict:
+def judge_told_days(
+    records: Iterable[ConsumerRecord], events: Iterable[InputEvent], zones: Zones = UTC_EVERYWHERE
+) -> Verdict:
     """Compare what `health-changes` says of every day with a recount, also of days that no window has."""
     changes = [json.loads(record.value) for record in records]
-    expected = {key: counts for key, counts in recount(events).items() if counts != Counts()}
+    expected = {key: counts for key, counts in recount(events, zones=zones).items() if counts != Counts()}
     verdict = Verdict()
     for told in (last_told(changes), sum_told(changes)):
         for key in told.keys() | expected.keys():

@@ -26,6 +26,8 @@ _TOO_LARGE = _ORDER.replace(b'"1"', b'"' + b"x" * 256 * 1024 + b'"')
 
 
 def poison(rng: random.Random, records: int) -> list[Record]:
-    """Return so many malformed records, one of them too large."""
-    kinds = [Record(rng.choice(READ), *rng.choice(_KINDS)) for _ in range(records - 1)]
-    return [*kinds, Record(rng.choice(READ), _KEY, _TOO_LARGE)]
+    """Return so many malformed records, one in twenty of them too large."""
+    return [
+        Record(rng.choice(READ), *((_KEY, _TOO_LARGE) if rng.random() < 0.05 else rng.choice(_KINDS)))
+        for _ in range(records)
+    ]

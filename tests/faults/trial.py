@@ -8,21 +8,21 @@ from contextlib import ExitStack, contextmanager
 from datetime import date
 from itertools import count
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 from stream.topics import partition_for
 from tests.broker.harness import DAY, PARTITIONS, READ, SELLERS, Cluster, Worker, eventually, exposed, history
-from tests.faults.flow import RATE, Flow, Record, records_of
-from tests.faults.oracle import Verdict, judge_changes, judge_dead_letters, judge_gauges, judge_told_days
+from tests.faults.flow import RATE, Flow, records_of
+from tests.faults.oracle import Verdict, Zones, judge_changes, judge_dead_letters, judge_gauges, judge_told_days
 from tests.faults.poison import poison
 from tests.faults.watch import Watch
 from tests.faults.worker import COMMAND
-from tests.recount import InputEvent
+from tests.recount import UTC_EVERYWHERE, InputEvent
 
 SEEDS: Final = int(os.environ.get("FAULT_SEEDS", "0"))
 """With how many seeds `make faults` tries each fault; 0 where it is tried once, quickly."""
 
-SESSION_SECONDS: Final = 10 if SEEDS else 4
+SESSION_SECONDS: Final = 10 if SEEDS else 3
 """After how long a silent worker is given up: the worker's own patience, or less, so that tests wait less."""
 
 POISONED_PER_MILLE: Final = 5
@@ -40,15 +40,18 @@ class Trial:
     `events` is everything valid that is produced; the quiet sellers' events are counted before anything else happens.
     """
 
-    def __init__(self, cluster: Cluster, seed: int, orders: int = 6_000, day: date = DAY) -> None:
+    def __init__(
+        self, cluster: Cluster, seed: int, orders: int = 6_000, day: date = DAY, zones: Zones = UTC_EVERYWHERE
+    ) -> None:
         self.cluster = cluster
         self.rng = random.Random(seed)
         self.workers: list[Worker] = []
         self._day = day
+        self._zones = zones
         self._quiet = history(200, seed=1_000 + seed, sellers=QUIET, day=day)
         self._moving = history(orders, seed=seed, sellers=SELLERS, day=day)
         self._poison = poison(self.rng, max(20, orders * POISONED_PER_MILLE // 1000))
-        self._watch = Watch(self._quiet, day)
+        self._watch = Watch(self._quiet, day, zones)
         self._open = ExitStack()
         made = cluster.odr("topics")
         assert made.returncode == 0, made.stderr
@@ -76,14 +79,27 @@ class Trial:
 
     def begin(self, *names: str, **more: str) -> list[Worker]:
         """Let the quiet sellers' events be counted by these workers, sharing all partitions."""
-        self._produce_all(records_of(self._quiet))
+        self.cluster.produce(self._quiet)
         workers = [self.worker(name, **more) for name in names]
         await_shared(workers)
         self.cluster.await_caught_up()
         return workers
 
-    def _produce_all(self, records: Sequence[Record]) -> None:
-        self.cluster.produce_raw(records)
+    def thaw(self, worker: Worker) -> None:
+        """Let a frozen worker go on, and look at once what it shows: nothing that others have meanwhile."""
+        assert worker.process is not None
+        worker.process.send_signal(signal.SIGCONT)
+        self._watch.look(worker)
+
+    def add(self, events: Sequence[InputEvent]) -> None:
+        """Have more events in the flow."""
+        self._moving += events
+
+    def produce_poison(self, records: int) -> None:
+        """Produce malformed records now."""
+        more = poison(self.rng, records)
+        self._poison += more
+        self.cluster.produce_raw(more)
 
     # The flow.
 
@@ -104,27 +120,29 @@ class Trial:
         running = [worker for worker in self.workers if is_running(worker)]
         await_shared(running, seconds)
         self.cluster.await_caught_up(seconds=seconds)
-        verdict = judge_gauges(exposed(running), self.events, self._day)
+        verdict = judge_gauges(exposed(running), self.events, self._day, self._zones)
         shown = exposed(running)
         verdict.problems += self._watch.end()
         verdict += self._cold_starts(running)
         changes = self.cluster.read("health-changes")
         verdict += judge_changes(changes, shown, self._day)
-        verdict += judge_told_days(changes, self.events)
+        verdict += judge_told_days(changes, self.events, self._zones)
         return verdict + self._judge_dead_letters()
 
     def _cold_starts(self, running: Sequence[Worker]) -> Verdict:
-        """Stop all workers; start them from their own disks, and then another one from an empty disk."""
-        stop_all(running)
-        for worker in running:
-            start_again(worker)
-        await_shared(running)
-        verdict = judge_gauges(exposed(running), self.events, self._day)
-        stop_all(running)
-        with self.cluster.worker("cold", command=COMMAND, **running[0].more) as cold:
-            cold.await_ready()
-            verdict += judge_gauges(exposed([cold]), self.events, self._day)
+        """Let a worker with an empty disk take everything over, and then those from before, from their own disks."""
+        own = ("STREAM_DATA_DIR", "FAULT_STEPS")
+        settings = {name: value for name, value in running[0].more.items() if name not in own}
+        with self.cluster.worker("cold", command=COMMAND, **settings) as cold:
+            stop_all(running)
+            await_shared([cold])
+            verdict = judge_gauges(exposed([cold]), self.events, self._day, self._zones)
+            for worker in running:
+                start_again(worker)
             stop_all([cold])
+        await_shared(running)
+        verdict += judge_gauges(exposed(running), self.events, self._day, self._zones)
+        stop_all(running)
         return verdict
 
     def _judge_dead_letters(self) -> Verdict:
@@ -134,6 +152,12 @@ class Trial:
             sources, letters = self.cluster.read(topic), self.cluster.read(f"{topic}.dead-letters")
             verdict += judge_dead_letters(sources, letters, malformed)
         return verdict
+
+
+class Conclude(Protocol):
+    """Judges a trial of these faults."""
+
+    def __call__(self, trial: Trial, *faults: str) -> None: ...
 
 
 # --- Workers ----------------------------------------------------------------------------------------------------------
@@ -152,7 +176,19 @@ def await_shared(workers: Sequence[Worker], seconds: float = 60) -> None:
         owned = [worker.partitions() for worker in workers]
         return all(owned) and sorted(number for numbers in owned for number in numbers) == list(range(PARTITIONS))
 
-    eventually(shared, f"{[worker.name for worker in workers]} share all partitions", seconds)
+    try:
+        eventually(shared, f"{[worker.name for worker in workers]} share all partitions", seconds)
+    except AssertionError:
+        for worker in filter(is_running, workers):
+            tell_tasks(worker)
+        raise
+
+
+def tell_tasks(worker: Worker) -> None:
+    """Have a worker write to its log what each of its tasks waits for."""
+    assert worker.process is not None
+    worker.process.send_signal(signal.SIGRTMIN)
+    eventually(lambda: "Stack for" in worker.log(), f"the tasks of worker {worker.name}", 5)
 
 
 def stop_all(workers: Sequence[Worker]) -> None:
@@ -171,6 +207,17 @@ def await_end(worker: Worker, seconds: float = 60) -> int:
     return worker.process.wait(seconds)
 
 
+def end_of(worker: Worker, names: str, seconds: float = 60) -> str:
+    """Return the one line in which a worker that can't go on tells why; it begins with what it `names`."""
+    # Three traces came before that line: Mode told of the same error wherever it passed.
+    told_before = worker.log().count("Traceback")
+    assert await_end(worker, seconds) == 1
+    last = worker.log().splitlines()[-1]
+    assert last.startswith(f"odr worker: {names}"), last
+    assert worker.log().count("Traceback") == told_before
+    return last
+
+
 def await_frozen(worker: Worker, seconds: float = 60) -> None:
     """Wait until a worker has frozen itself."""
     eventually(lambda: state_of(worker) == "T", f"worker {worker.name} frozen", seconds)
@@ -183,16 +230,6 @@ def state_of(worker: Worker) -> str:
         return Path(f"/proc/{worker.process.pid}/stat").read_text().rpartition(") ")[2][:1]
     except FileNotFoundError:
         return ""
-
-
-def freeze(worker: Worker) -> None:
-    assert worker.process is not None
-    worker.process.send_signal(signal.SIGSTOP)
-
-
-def thaw(worker: Worker) -> None:
-    assert worker.process is not None
-    worker.process.send_signal(signal.SIGCONT)
 
 
 def start_again(worker: Worker, *faults: str) -> None:

@@ -5,6 +5,7 @@ What no scrape and no answer may ever show is told by pure functions of what was
 - a seller that two workers own: one shows it although another, which has had no new assignment since, shows it before
   and after;
 - a numerator above its denominator, or a ratio that is not their quotient within one scrape;
+- a figure that the worker's own recount contradicts;
 - of a *quiet* seller, whose events had all been counted before the first fault, anything but all of its exact figures
   or nothing: so a half-restored seller is seen at once;
 - on a question about a quiet seller, anything but its exact figures, a 503 with Retry-After, or no connection.
@@ -16,15 +17,15 @@ import threading
 import time
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import date
 from itertools import groupby
 from typing import NamedTuple
 
-from tests.broker.harness import DAY, Worker
+from tests.broker.harness import Worker
 from tests.recount import (
     COUNT_GAUGES,
     RATIO_GAUGES,
+    UTC_EVERYWHERE,
     WINDOWS,
     InputEvent,
     Series,
@@ -36,7 +37,7 @@ from tests.recount import (
     window_counts,
 )
 
-_LINE = re.compile(r"^((?:seller|process_start|stream_rebalances)_\w+)(?:\{(.*)\})? (\S+)$", re.MULTILINE)
+_LINE = re.compile(r"^((?:seller|process_start|stream_(?:rebalances|audit))_\w+)(?:\{(.*)\})? (\S+)$", re.MULTILINE)
 _LABEL = re.compile(r'(\w+)="([^"]*)"')
 _PAUSE_SECONDS = 0.05
 
@@ -53,10 +54,11 @@ class Life(NamedTuple):
 
 
 class Scrape(NamedTuple):
-    """What one page shows: of which life of a worker, and the series of each seller."""
+    """What one page shows: of which life of a worker, the series of each seller, and how many a recount contradicts."""
 
     life: Life
     sellers: Mapping[str, Shown]
+    mismatches: float = 0.0
 
 
 class Sighting(NamedTuple):
@@ -79,7 +81,7 @@ def parse(page: str, worker: str) -> Scrape:
         else:
             own[name] = float(value)
     life = Life(worker, own["process_start_time_seconds"], own["stream_rebalances_total"])
-    return Scrape(life, sellers)
+    return Scrape(life, sellers, own.get("stream_audit_mismatches", 0.0))
 
 
 # --- What no scrape may show ------------------------------------------------------------------------------------------
@@ -123,6 +125,12 @@ def owned_twice(sightings: Iterable[Sighting]) -> Iterator[str]:
                         yield f"{seller} is shown by {other.life} while {life} has it"
 
 
+def contradicted(scrape: Scrape) -> Iterator[str]:
+    """Yield that the worker's own recount, in the background, found figures that are wrong."""
+    if scrape.mismatches:
+        yield f"{scrape.life}: {scrape.mismatches} sellers are not as a recount finds them"
+
+
 # --- What no answer may be --------------------------------------------------------------------------------------------
 
 Answers = Mapping[str, set[tuple[str, ...]]]
@@ -136,9 +144,9 @@ _METRICS = {
 }
 
 
-def answers_of(events: Iterable[InputEvent], day: date = DAY) -> Answers:
+def answers_of(events: Iterable[InputEvent], day: date, zones: Mapping[str, str] = UTC_EVERYWHERE) -> Answers:
     """Return what the API must say of each seller."""
-    days = recount(events)
+    days = recount(events, zones=zones)
     answers: defaultdict[str, set[tuple[str, ...]]] = defaultdict(set)
     for seller, marketplace, channel in groups(days):
         for window in WINDOWS:
@@ -165,23 +173,19 @@ def wrong_answer(seller: str, status: int, body: bytes, headers: Mapping[str, st
 # --- Looking all the time ---------------------------------------------------------------------------------------------
 
 
-@dataclass
 class Watch:
-    """Looks at workers, each in a thread of its own, from `begin` until `end`."""
+    """Looks at workers, each in a thread of its own, from `begin` until `end`, and counts the answers' statuses."""
 
-    quiet: Sequence[InputEvent]
-    day: date = DAY
-    sightings: list[Sighting] = field(default_factory=list)
-    statuses: Counter[int] = field(default_factory=Counter)
-
-    def __post_init__(self) -> None:
+    def __init__(self, quiet: Sequence[InputEvent], day: date, zones: Mapping[str, str] = UTC_EVERYWHERE) -> None:
+        self.statuses: Counter[int] = Counter()
+        self._sightings: list[Sighting] = []
         self._problems: list[str] = []
         self._sets: dict[frozenset[str], frozenset[str]] = {}
         self._ended = threading.Event()
         self._threads: list[threading.Thread] = []
-        self._answers = answers_of(self.quiet, self.day)
+        self._answers = answers_of(quiet, day, zones)
         self._shown: defaultdict[str, Shown] = defaultdict(dict)
-        for series, value in gauges(self.quiet, self.day).items():
+        for series, value in gauges(quiet, day, zones=zones).items():
             self._shown[dict(series[1])["seller"]][series] = value
 
     def begin(self, worker: Worker) -> None:
@@ -195,29 +199,31 @@ class Watch:
         for thread in self._threads:
             thread.join(60)
             assert not thread.is_alive(), thread.name
-        return self._problems + list(owned_twice(self.sightings))
+        return self._problems + list(owned_twice(self._sightings))
 
     def _look(self, worker: Worker) -> None:
         sellers = sorted(self._answers)
         looks = 0
         while not self._ended.wait(_PAUSE_SECONDS):
             try:
-                self._scrape(worker)
+                self.look(worker)
                 self._ask(worker, sellers[looks % len(sellers)])
             except Exception as surprise:  # noqa: BLE001 - told at the end
                 self._problems.append(f"worker {worker.name}: {surprise!r}")
             looks += 1
 
-    def _scrape(self, worker: Worker) -> None:
+    def look(self, worker: Worker) -> None:
+        """Scrape a worker once."""
         asked = time.monotonic()
         status, body, _ = worker.get("/metrics")
         answered = time.monotonic()
         if status == 200:
             scrape = parse(body.decode(), worker.name)
-            self._problems += [*wrong_shares(scrape), *wrong_quiet_sellers(scrape, self._shown)]
+            self._problems += [*wrong_shares(scrape), *contradicted(scrape)]
+            self._problems += wrong_quiet_sellers(scrape, self._shown)
             sellers = frozenset(scrape.sellers)
             same = self._sets.setdefault(sellers, sellers)  # of many pages there are few sets of sellers
-            self.sightings.append(Sighting(scrape.life, asked, answered, same))
+            self._sightings.append(Sighting(scrape.life, asked, answered, same))
 
     def _ask(self, worker: Worker, seller: str) -> None:
         status, body, headers = worker.get(f"/api/sellers/{seller}/health")

@@ -5,8 +5,11 @@ FAULT_STEPS            `STEP:TIMES:WHAT[,...]`: at the TIMESth time of a step of
                        `sleep=SECONDS` of the whole process
 FAULT_CLOCK_SECONDS    how far its clock is ahead; behind where negative
 FAULT_SESSION_SECONDS  how long the group waits for its heartbeat, in place of the worker's own patience
+
+On SIGRTMIN it tells what each of its tasks waits for.
 """
 
+import asyncio
 import errno
 import os
 import signal
@@ -15,6 +18,7 @@ import time
 from collections import deque
 from collections.abc import Sequence
 from functools import partial
+from types import FrameType
 from typing import TYPE_CHECKING, NamedTuple, Self
 
 if TYPE_CHECKING:
@@ -86,8 +90,14 @@ def set_clock_ahead(seconds: float) -> None:
     time.time_ns = lambda: right_ns() + nanoseconds
 
 
+def _tell_tasks(_signal: int, _frame: FrameType | None) -> None:
+    for task in asyncio.all_tasks(asyncio.get_event_loop()):
+        task.print_stack()
+
+
 def main() -> None:
     """Run the worker."""
+    signal.signal(signal.SIGRTMIN, _tell_tasks)
     if "FAULT_CLOCK_SECONDS" in os.environ:
         set_clock_ahead(float(os.environ["FAULT_CLOCK_SECONDS"]))
     from stream.worker import contact  # noqa: PLC0415 - after the clock has been set

@@ -16,6 +16,7 @@ from tests.faults.watch import (
     Shown,
     Sighting,
     answers_of,
+    contradicted,
     owned_twice,
     parse,
     wrong_answer,
@@ -204,6 +205,8 @@ def test_a_page_is_read_by_seller_and_with_the_life_of_its_worker() -> None:
         'seller_target_ratio{metric="order_defect"} 0.01\n'
         "process_start_time_seconds 12.5\nstream_rebalances_total 2.0\n"
     )
+    assert list(contradicted(parse(page, "a"))) == []
+    assert len(list(contradicted(parse(page + "stream_audit_mismatches 1.0\n", "a")))) == 1
     assert parse(page, "a") == Scrape(Life("a", 12.5, 2.0), {"S": {("seller_orders", LABELS): 3.0}})
 
 

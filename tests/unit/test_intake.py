@@ -1,13 +1,16 @@
 """The intake's own rules about its partitions' tasks, with a consumer that does nothing."""
 
 import asyncio
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
+from types import MappingProxyType, SimpleNamespace
 from typing import Any
 
 import pytest
 from aiokafka import TopicPartition
 
+from stream.connection import KafkaError
 from stream.decode import CONVERTERS
 from stream.evaluation import EvaluationDays
 from stream.settings import Settings
@@ -21,16 +24,18 @@ SOURCES = [TopicPartition(topic, 0) for topic in CONVERTERS]
 
 
 class Idle:
-    """Stands where a consumer does; there is never anything to read."""
+    """Stands where a consumer does; there is `fetched` to read, again and again."""
+
+    fetched: Mapping[TopicPartition, list[Any]] = MappingProxyType({})
 
     def pause(self, *_: TopicPartition) -> None:
         pass
 
     resume = seek = pause
 
-    async def getmany(self, *_: TopicPartition, **__: Any) -> dict[TopicPartition, list[Any]]:
+    async def getmany(self, *_: TopicPartition, **__: Any) -> Mapping[TopicPartition, list[Any]]:
         await asyncio.sleep(0.01)
-        return {}
+        return self.fetched
 
 
 @pytest.fixture
@@ -74,5 +79,29 @@ def test_a_partition_that_is_taken_away_while_it_is_restored_is_let_go(
         await asyncio.wait_for(intake.on_partitions_revoked(SOURCES), 10)
         assert task.done()
         assert not partition.live
+
+    asyncio.run(run())
+
+
+def test_a_topic_that_is_another_one_than_before_ends_the_worker(
+    ground: Ground, directory: DataDirectory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Of a topic that had been deleted and made again under a worker, everything up to where the former one had ended
+    # was skipped without a word: the client goes back to the beginning by itself, and old offsets counted as read.
+    async def open_at_7(partition: Partition, _: Any) -> None:
+        partition.offsets = {"orders": 7}
+
+    monkeypatch.setattr(Partition, "open", open_at_7)
+
+    async def run() -> None:
+        intake = Intake(ground, directory, dispatch=lambda _: asyncio.sleep(0), advertised=lambda: "here:1")
+        consumer = intake._consumer = Idle()
+        intake._agreed = {}
+        consumer.fetched = {TopicPartition("orders", 0): [SimpleNamespace(offset=0)]}
+        await intake.on_partitions_assigned(SOURCES)
+        (task,) = intake._serving.values()
+        await asyncio.wait_for(task, 10)
+        assert isinstance(intake.crash_reason, KafkaError)
+        assert str(intake.crash_reason).startswith("topic orders, partition 0 ended before offset 7")
 
     asyncio.run(run())
