@@ -286,16 +286,19 @@ def assert_exact(workers: Iterable[Worker], events: Iterable[InputEvent], day: d
     assert gauge_differences(exposed(workers), expected) == []
 
 
-SELLERS = tuple(f"S{number}" for number in range(12))
+def history(
+    orders: int, seed: int, sellers: int = 12, *, names: Sequence[str] = (), day: date = DAY
+) -> list[InputEvent]:
+    """Return the events of a small marketplace before `day`, shuffled a little and with redeliveries.
 
-
-def history(orders: int, seed: int, sellers: Sequence[str] = SELLERS, day: date = DAY) -> list[InputEvent]:
-    """Return the events of a small marketplace before `day`, shuffled a little and with redeliveries."""
+    Its sellers are S0, S1 and so on, unless they have `names`.
+    """
     rng = random.Random(seed)
+    names = names or [f"S{number}" for number in range(sellers)]
     events = [
         event
         for number in range(orders)
-        for event in _order(rng, f"{seed}-{number}", sellers[rng.randrange(len(sellers))], day)
+        for event in _order(rng, f"{seed}-{number}", names[rng.randrange(len(names))], day)
     ]
     events += rng.sample(events, len(events) // 20)
     events.sort(key=lambda event: (event[1]["event_time"], rng.random()))

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from stream.topics import partition_for
-from tests.broker.harness import DAY, PARTITIONS, READ, SELLERS, Cluster, Worker, eventually, exposed, history
+from tests.broker.harness import DAY, PARTITIONS, READ, Cluster, Worker, eventually, exposed, history
 from tests.faults.flow import RATE, Flow, records_of
 from tests.faults.oracle import Verdict, Zones, judge_changes, judge_dead_letters, judge_gauges, judge_told_days
 from tests.faults.poison import poison
@@ -48,8 +48,8 @@ class Trial:
         self.workers: list[Worker] = []
         self._day = day
         self._zones = zones
-        self._quiet = history(200, seed=1_000 + seed, sellers=QUIET, day=day)
-        self._moving = history(orders, seed=seed, sellers=SELLERS, day=day)
+        self._quiet = history(200, seed=1_000 + seed, names=QUIET, day=day)
+        self._moving = history(orders, seed=seed, day=day)
         self._poison = poison(self.rng, max(20, orders * POISONED_PER_MILLE // 1000))
         self._watch = Watch(self._quiet, day, zones)
         self._open = ExitStack()
@@ -71,18 +71,24 @@ class Trial:
 
     def worker(self, name: str, *faults: str, **more: str) -> Worker:
         """Start a worker to which these faults happen (see `tests.faults.worker`), and watch it."""
-        steps = {"FAULT_STEPS": ",".join(faults), "FAULT_SESSION_SECONDS": str(SESSION_SECONDS)}
-        worker = self._open.enter_context(self.cluster.worker(name, command=COMMAND, **steps | more))
-        self.workers.append(worker)
+        worker = self._start(name, FAULT_STEPS=",".join(faults), **more)
         self._watch.begin(worker)
         return worker
 
+    def _start(self, name: str, **more: str) -> Worker:
+        settings = {"FAULT_SESSION_SECONDS": str(SESSION_SECONDS), **more}
+        worker = self._open.enter_context(self.cluster.worker(name, command=COMMAND, **settings))
+        self.workers.append(worker)
+        return worker
+
     def begin(self, *names: str, **more: str) -> list[Worker]:
-        """Let the quiet sellers' events be counted by these workers, sharing all partitions."""
+        """Let the quiet sellers' events be counted by these workers, sharing all partitions; then watch them."""
         self.cluster.produce(self._quiet)
-        workers = [self.worker(name, **more) for name in names]
+        workers = [self._start(name, **more) for name in names]
         await_shared(workers)
         self.cluster.await_caught_up()
+        for worker in workers:
+            self._watch.begin(worker)
         return workers
 
     def thaw(self, worker: Worker) -> None:
@@ -123,6 +129,7 @@ class Trial:
         verdict = judge_gauges(exposed(running), self.events, self._day, self._zones)
         shown = exposed(running)
         verdict.problems += self._watch.end()
+        assert self._watch.statuses[200], "nobody was ever answered"
         verdict += self._cold_starts(running)
         changes = self.cluster.read("health-changes")
         verdict += judge_changes(changes, shown, self._day)

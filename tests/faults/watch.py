@@ -39,7 +39,6 @@ from tests.recount import (
 
 _LINE = re.compile(r"^((?:seller|process_start|stream_(?:rebalances|audit))_\w+)(?:\{(.*)\})? (\S+)$", re.MULTILINE)
 _LABEL = re.compile(r'(\w+)="([^"]*)"')
-_PAUSE_SECONDS = 0.05
 
 Shown = dict[Series, float]
 """The series of one seller."""
@@ -176,8 +175,15 @@ def wrong_answer(seller: str, status: int, body: bytes, headers: Mapping[str, st
 class Watch:
     """Looks at workers, each in a thread of its own, from `begin` until `end`, and counts the answers' statuses."""
 
-    def __init__(self, quiet: Sequence[InputEvent], day: date, zones: Mapping[str, str] = UTC_EVERYWHERE) -> None:
+    def __init__(
+        self,
+        quiet: Sequence[InputEvent],
+        day: date,
+        zones: Mapping[str, str] = UTC_EVERYWHERE,
+        pause_seconds: float = 0.05,
+    ) -> None:
         self.statuses: Counter[int] = Counter()
+        self._pause_seconds = pause_seconds
         self._sightings: list[Sighting] = []
         self._problems: list[str] = []
         self._sets: dict[frozenset[str], frozenset[str]] = {}
@@ -204,10 +210,11 @@ class Watch:
     def _look(self, worker: Worker) -> None:
         sellers = sorted(self._answers)
         looks = 0
-        while not self._ended.wait(_PAUSE_SECONDS):
+        while not self._ended.wait(self._pause_seconds):
             try:
                 self.look(worker)
-                self._ask(worker, sellers[looks % len(sellers)])
+                if sellers:
+                    self._ask(worker, sellers[looks % len(sellers)])
             except Exception as surprise:  # noqa: BLE001 - told at the end
                 self._problems.append(f"worker {worker.name}: {surprise!r}")
             looks += 1

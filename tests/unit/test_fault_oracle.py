@@ -25,7 +25,7 @@ from tests.faults.watch import (
 )
 from tests.recount import gauges, judged_orders
 
-EVENTS = history(200, seed=1, sellers=["A", "B"])
+EVENTS = history(200, seed=1, names=["A", "B"])
 GAUGES = gauges(EVENTS, DAY)
 
 

@@ -1,0 +1,1 @@
+"""The soak: a steady stream at full rate, a random fault each minute, and every figure recounted after each of them."""
