@@ -3,6 +3,7 @@
 import asyncio
 import json
 import logging
+import os
 import sys
 import traceback
 from collections.abc import Callable
@@ -18,10 +19,12 @@ from rich.console import Console
 
 from stream import __version__
 from stream.connection import KafkaError
+from stream.days import parse_day, parse_speed
 from stream.lines import one_line, own_lines
 from stream.settings import NO_FLAG, Settings, SettingsError, variable
 from stream.tools.letters.letter import Place
 from stream.tools.letters.selection import Placed, Selection, with_selection
+from stream.topics import INPUT_TOPICS
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 
@@ -56,13 +59,17 @@ def _one_line(problem: click.UsageError) -> str:
 
 def expected_errors() -> tuple[type[Exception], ...]:
     """Return the errors whose message is a line for the user."""
-    from stream.tools.audit import AuditError  # noqa: PLC0415 - a command loads only what it needs
+    from stream.tools.archive import ArchiveError  # noqa: PLC0415 - a command loads only what it needs
+    from stream.tools.audit import AuditError  # noqa: PLC0415
     from stream.tools.demo import DemoError  # noqa: PLC0415
-    from stream.tools.ingest import IngestError  # noqa: PLC0415
     from stream.tools.kafka import BrokerError  # noqa: PLC0415
     from stream.tools.letters.listing import LetterError  # noqa: PLC0415
+    from stream.tools.lines import LinesError  # noqa: PLC0415
+    from stream.tools.replay.blocks import BlocksError  # noqa: PLC0415
+    from stream.tools.replay.run import ReplayError  # noqa: PLC0415
 
-    return SettingsError, KafkaError, IngestError, BrokerError, DemoError, AuditError, LetterError
+    tools = (LinesError, BrokerError, DemoError, AuditError, ArchiveError, LetterError, BlocksError, ReplayError)
+    return SettingsError, KafkaError, *tools
 
 
 def with_settings(*fields: str) -> Callable[[_F], _F]:
@@ -91,6 +98,26 @@ def _flag(field: str) -> Callable[[_F], _F]:
 def tell_surprise(kind: type[BaseException], surprise: BaseException, trace: TracebackType | None) -> None:
     """Tell of an error that nobody expected, with its trace, whose foreign text does nothing to the terminal."""
     sys.stderr.write(own_lines("".join(traceback.format_exception(kind, surprise, trace))))
+
+
+class _Parsed(click.ParamType):
+    """A flag's value that a function reads from its text; it raises ValueError with what it accepts."""
+
+    def __init__(self, name: str, parse: Callable[[str], Any]) -> None:
+        self.name = name
+        self._parse = parse
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if not isinstance(value, str):
+            return value
+        try:
+            return self._parse(value)
+        except ValueError as problem:
+            self.fail(str(problem), param, ctx)
+
+
+DAY: Final = _Parsed("YYYY-MM-DD", parse_day)
+SPEED: Final = _Parsed("time/s", parse_speed)
 
 
 @click.group(cls=_Program, context_settings={"help_option_names": ["-h", "--help"]})
@@ -171,6 +198,8 @@ def ingest() -> None:
 @with_settings(*_CONNECTION)
 def ingest_events(settings: Settings, file: Path) -> None:
     """Produce the events of FILE, a .jsonl or .jsonl.gz with a {"topic", "key", "value"} in each line.
+
+    What `odr archive` has written gives the same topics again.
 
     A line that can't be used is told with its number, the rest goes on, and the exit status is 1.
     """
@@ -261,6 +290,60 @@ def requeue_letters(settings: Settings, selection: Selection, *, again: bool, dr
     click.echo(f"{outcome.put_back:,} {'would be ' if dry_run else ''}put back")
     for why, letters in outcome.left_alone.most_common():
         click.echo(f"{letters:,} left alone: {LEFT_ALONE[why]}")
+
+
+@main.command()
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+@click.option("--topic", "topics", multiple=True, type=click.Choice(INPUT_TOPICS), help="Only this one [default: all].")
+@click.option("--overwrite", is_flag=True, help="Replace FILE where it is there.")
+@with_settings(*_CONNECTION)
+def archive(settings: Settings, file: Path, topics: tuple[str, ...], overwrite: bool) -> None:
+    """Write the input topics to FILE (.jsonl or .jsonl.gz), a record in each line, also those that are no valid events.
+
+    `odr ingest events FILE` makes the same topics of it again.
+    """
+    from stream.tools.archive import archive as write  # noqa: PLC0415
+
+    if file.exists() and not overwrite:
+        raise click.ClickException(f"{file} is there already: give another name, or --overwrite")
+    written = asyncio.run(write(settings, file, topics or INPUT_TOPICS, Console(stderr=True)))
+    click.echo(f"{written} records written")
+
+
+_COUNTING: Final = ("claims_policy", "reversed_chargebacks", "buyer_requested_cancellations", "targets")
+_FILE: Final = click.Path(dir_okay=False, path_type=Path)
+
+
+@main.command()
+@click.argument("file", required=False, type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--from", "first_day", type=DAY, help="The first evaluation day [default: that of the first event].")
+@click.option("--to", "last_day", type=DAY, help="The last evaluation day [default: today].")
+@click.option("--seller", help="Only this seller: a table with a line for each day.")
+@click.option("--marketplace", help="Only this marketplace.")
+@click.option("--csv", type=_FILE, help="Write every figure of every day to this file.")
+@click.option("--parquet", type=_FILE, help="The same as Parquet (needs the extra `parquet`).")
+@click.option(
+    "--prometheus",
+    "blocks",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Write blocks into this data directory of a Prometheus (needs promtool).",
+)
+@click.option("--name", help="What the replay is called in Prometheus [default: when it was begun].")
+@click.option("--table/--no-table", default=None, help="Print a table [default: where nothing else is asked for].")
+@click.option("--processes", type=click.IntRange(1), default=os.cpu_count(), help="At a time [default: one a core].")
+@click.option("--live", is_flag=True, help="Feed history into topics again, as if it happened now.")
+@click.option("--speed", type=SPEED, default="1d/s", help="With --live: history per second [default 1d/s].")
+@click.option("--into", help="With --live: the topic prefix to feed; run a worker on it with STREAM_TODAY=events.")
+@with_settings(*_CONNECTION, *_COUNTING, "today", "data_dir")
+def replay(settings: Settings, file: Path | None, **asked: Any) -> None:
+    """Compute every figure of every evaluation day from history: as known at the end of that day, and as known now.
+
+    History is the input topics, or FILE as `odr archive` writes it. No live worker is touched. A replay that is stopped
+    goes on where it was when the same command is given again.
+    """
+    from stream.tools.replay.command import replay as run  # noqa: PLC0415
+
+    run(settings, file, **asked)
 
 
 @main.command()

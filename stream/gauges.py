@@ -4,7 +4,7 @@ The text format groups all series of a name, and a seller's series are many name
 one string per name, made again only when its counts have moved, and a page is their columns joined.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from stream.figures import count
@@ -110,14 +110,14 @@ def render_targets(marketplaces: Iterable[str], rules: Rules) -> Iterator[str]:
     for marketplace_id in sorted(marketplaces):
         for name in TARGETS:
             condition, value = target(name, marketplace_id, rules)
-            yield f"{TARGET.name}{{{_labels(TARGET, name, marketplace_id, condition)}}} {float(value)!r}\n"
+            yield f"{TARGET.name}{{{labels(TARGET.labels, name, marketplace_id, condition)}}} {float(value)!r}\n"
 
 
 def render_newest(newest: Mapping[tuple[str, str, str], int]) -> Iterator[str]:
     """Yield the newest event time of each (seller, marketplace, topic), given in microseconds."""
     yield _header(NEWEST_EVENT)
     for feed, event_time in newest.items():
-        yield f"{NEWEST_EVENT.name}{{{_labels(NEWEST_EVENT, *feed)}}} {event_time / 1_000_000!r}\n"
+        yield f"{NEWEST_EVENT.name}{{{labels(NEWEST_EVENT.labels, *feed)}}} {event_time / 1_000_000!r}\n"
 
 
 def render_evaluation_days(days: Mapping[str, int], rules: Rules) -> Iterator[str]:
@@ -125,24 +125,24 @@ def render_evaluation_days(days: Mapping[str, int], rules: Rules) -> Iterator[st
     yield _header(EVALUATION_DAY)
     for marketplace_id, day in sorted(days.items()):
         start = start_of_day(day, rules.marketplace(marketplace_id).zone)
-        yield f"{EVALUATION_DAY.name}{{{_labels(EVALUATION_DAY, marketplace_id)}}} {start!r}\n"
+        yield f"{EVALUATION_DAY.name}{{{labels(EVALUATION_DAY.labels, marketplace_id)}}} {start!r}\n"
 
 
 def _render(group: Group, totals: Totals, rules: Rules) -> tuple[str, ...]:
-    windows = [_values(total, group.marketplace_id, rules) for total in totals]
-    labels = [_labels(ORDER_FAMILIES[0], *group, window.name) for window in ORDER_WINDOWS]
+    windows = [window_values(total, group.marketplace_id, rules) for total in totals]
+    labelled = [labels(_ORDER_LABELS, *group, window.name) for window in ORDER_WINDOWS]
     return tuple(
         "".join(
             f"{family.name}{{{label}}} {values[at]!r}\n"
-            for label, values in zip(labels, windows, strict=True)
+            for label, values in zip(labelled, windows, strict=True)
             if values[at] is not None
         )
         for at, family in enumerate(ORDER_FAMILIES)
     )
 
 
-def _values(total: int, marketplace_id: str, rules: Rules) -> list[float | None]:
-    """Return the value of each of `ORDER_FAMILIES` for one window's amount."""
+def window_values(total: int, marketplace_id: str, rules: Rules) -> list[float | None]:
+    """Return the value of each of `ORDER_FAMILIES` for one window's amount, None where the series is absent."""
     shares = [(count(total, metric.numerator), count(total, metric.denominator)) for metric in METRICS]
     return [
         shares[0][1],
@@ -161,8 +161,9 @@ def _headroom(metric: Metric, numerator: int, denominator: int, marketplace_id: 
     return None if asked is None or denominator == 0 else headroom(numerator, denominator, asked)
 
 
-def _labels(family: Family, *values: str) -> str:
-    return ",".join(f'{label}="{escape(value)}"' for label, value in zip(family.labels, values, strict=True))
+def labels(names: Sequence[str], *values: str) -> str:
+    """Return labels as they stand between the braces of a series."""
+    return ",".join(f'{name}="{escape(value)}"' for name, value in zip(names, values, strict=True))
 
 
 def _header(family: Family) -> str:

@@ -33,11 +33,11 @@ class Producer:
         self._settings = settings
         self._batches: dict[tuple[str, int], Any] = {}
         self._in_flight: set[asyncio.Future[Any]] = set()
-        self._partitions: dict[bytes, int] = {}
-        self._count = 0
+        self.partitions = 0
+        self._chosen: dict[bytes, int] = {}
 
     async def __aenter__(self) -> Self:
-        self._count = await input_partitions(self._settings)
+        self.partitions = await input_partitions(self._settings)
         self._producer = AIOKafkaProducer(
             **connection(self._settings),
             enable_idempotence=True,
@@ -108,9 +108,9 @@ class Producer:
     def _partition(self, key: bytes | None) -> int:
         if key is None:
             return 0
-        partition = self._partitions.get(key)
+        partition = self._chosen.get(key)
         if partition is None:
-            partition = self._partitions[key] = partition_for(key, self._count)
+            partition = self._chosen[key] = partition_for(key, self.partitions)
         return partition
 
     async def _send(self, place: tuple[str, int]) -> None:

@@ -1,0 +1,89 @@
+"""A replay for Prometheus: daily samples as OpenMetrics, made into blocks by promtool.
+
+A sample stands at the end of its evaluation day in its marketplace's zone, and never later than now: one from the
+future would keep a running Prometheus from storing any later scrape.
+"""
+
+import shutil
+import subprocess
+import tempfile
+from collections import defaultdict
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Final, TextIO
+
+from stream.gauges import ORDER_FAMILIES, Family, labels, window_values
+from stream.metrics import ORDER_WINDOWS
+from stream.replay import Replayed
+from stream.rules import Rules, start_of_day
+
+JOB: Final = "replay"
+SUFFIX: Final = "_event_time"
+"""Put behind the gauges' own names: what a replay tells must not be mistaken for what was scraped."""
+
+_LABELS: Final = ("seller", "marketplace", "channel", "window", "job", "replay", "knowledge")
+
+
+class BlocksError(Exception):
+    """Blocks can't be made; the message is one line for the user."""
+
+
+def require_promtool() -> str:
+    """Return the path of promtool; raises BlocksError where there is none."""
+    promtool = shutil.which("promtool")
+    if promtool is None:
+        raise BlocksError(
+            "--prometheus needs promtool, which comes with Prometheus (Debian: apt-get install prometheus)"
+        )
+    return promtool
+
+
+def write_blocks(directory: Path, replayed: Iterable[Replayed], name: str, rules: Rules, now: float) -> None:
+    """Make blocks of the replay called `name` in `directory`, which a Prometheus may be reading: all of them or none.
+
+    Raises BlocksError where promtool can't.
+    """
+    directory.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=directory, prefix=".unfinished-") as unfinished:
+        text = Path(unfinished, "samples.txt")
+        with text.open("w", encoding="utf-8") as file:
+            written = write_samples(file, replayed, name, rules, now)
+        if not written:
+            return
+        made = Path(unfinished, "blocks")
+        # The default of a block for every two hours takes a thousand times as long for daily samples.
+        command = [require_promtool(), "tsdb", "create-blocks-from", "openmetrics", "--max-block-duration=8760h"]
+        ended = subprocess.run([*command, str(text), str(made)], capture_output=True, text=True, check=False)  # noqa: S603
+        if ended.returncode:
+            raise BlocksError(f"promtool: {(ended.stderr or ended.stdout).strip().splitlines()[-1]}")
+        for block in made.iterdir():
+            if block.is_dir():
+                block.rename(directory / block.name)
+
+
+def write_samples(file: TextIO, replayed: Iterable[Replayed], name: str, rules: Rules, now: float) -> int:
+    """Write OpenMetrics text; return the number of samples. All samples of a name are in one piece, as it asks."""
+    columns: defaultdict[int, list[str]] = defaultdict(list)
+    for of in replayed:
+        zone = rules.marketplace(of.marketplace_id).zone
+        at = min(start_of_day(of.day + 1, zone) - 1, now)
+        for knowledge, totals in (("then", of.then), ("now", of.now)):
+            for window, total in zip(ORDER_WINDOWS, totals, strict=True):
+                about = labels(_LABELS, of.seller_id, of.marketplace_id, of.channel, window.name, JOB, name, knowledge)
+                for column, value in enumerate(window_values(total, of.marketplace_id, rules)):
+                    if value is not None:
+                        columns[column].append(f"{{{about}}} {value!r} {at:.3f}\n")
+    for column, lines in sorted(columns.items()):
+        family: Family = ORDER_FAMILIES[column]
+        file.write(f"# HELP {family.name}{SUFFIX} {family.help}\n# TYPE {family.name}{SUFFIX} gauge\n")
+        file.writelines(f"{family.name}{SUFFIX}{line}" for line in lines)
+    file.write("# EOF\n")
+    return sum(map(len, columns.values()))
+
+
+def how_to_delete(name: str) -> str:
+    """Return in words how a replay's samples are deleted from a running Prometheus."""
+    return (
+        "to delete it again, from a Prometheus that runs with --web.enable-admin-api: "
+        f"curl -X POST -g 'http://localhost:9090/api/v1/admin/tsdb/delete_series?match[]={{replay=\"{name}\"}}'"
+    )

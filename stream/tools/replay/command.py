@@ -1,0 +1,83 @@
+"""What `odr replay` does with its flags."""
+
+import asyncio
+import os
+import tempfile
+import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from rich.console import Console
+
+from stream.rules import utc_day
+from stream.settings import Settings
+from stream.tools.produce import Producer
+from stream.tools.replay.blocks import how_to_delete
+from stream.tools.replay.history import FileSource, Source, TopicSource
+from stream.tools.replay.live import feed, happened
+from stream.tools.replay.run import Asked, Outputs, Replay, ReplayError
+
+
+def replay(  # noqa: PLR0913 - one for each flag
+    settings: Settings,
+    file: Path | None,
+    *,
+    first_day: int | None,
+    last_day: int | None,
+    seller: str | None,
+    marketplace: str | None,
+    csv: Path | None,
+    parquet: Path | None,
+    blocks: Path | None,
+    name: str | None,
+    table: bool | None,
+    processes: int | None,
+    live: bool,
+    speed: timedelta,
+    into: str | None,
+) -> None:
+    """Replay history into what is asked for, or live into topics. Raises one of the errors that are told in a line."""
+    console = Console(stderr=True)
+    source: Source = TopicSource(settings) if file is None else FileSource(file)
+    if live:
+        _feed(settings, source, speed, into, console)
+        return
+    asked = Asked(settings.rules, first_day, _last_day(settings, first_day, last_day), seller, marketplace)
+    name = name or f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
+    shown = table if table is not None else not (csv or parquet or blocks)
+    plan = Replay(source, asked, Outputs(shown, csv, parquet, blocks, name), settings.data_dir / "replay").run(
+        processes or os.cpu_count() or 1, console
+    )
+    if blocks is not None:
+        console.print(f'replay="{plan.name}" is in {blocks}', highlight=False, markup=False, soft_wrap=True)
+        console.print(how_to_delete(plan.name), highlight=False, markup=False, soft_wrap=True)
+
+
+def _last_day(settings: Settings, first_day: int | None, last_day: int | None) -> int:
+    """Return the last evaluation day: none that has yet to come can be told."""
+    today = settings.held_day or utc_day(time.time_ns() // 1_000)
+    last = min(today if last_day is None else last_day, today)
+    if first_day is not None and first_day > last:
+        raise ReplayError("--from is after --to, or after today")
+    return last
+
+
+def _feed(settings: Settings, source: Source, speed: timedelta, into: str | None, console: Console) -> None:
+    if into is None:
+        raise ReplayError("--live needs --into, the topic prefix to feed")
+    if isinstance(source, TopicSource) and into == settings.topic_prefix:
+        raise ReplayError(f"--into {into} is where history is read from: feed another prefix")
+    fed = Settings.read(**{**settings.model_dump(exclude_unset=True), "topic_prefix": into})
+    with tempfile.TemporaryDirectory() as directory:
+        past, refused = happened(source.history(Path(directory), source.plan(Path(directory), "live", console)))
+    if refused:
+        console.print(f"{refused:,} records are no valid events and are left out")
+
+    async def run() -> None:
+        async with Producer(fed) as producer:
+            await feed(producer, past, speed, console)
+
+    try:
+        asyncio.run(run())
+    except KeyboardInterrupt:
+        console.print("stopped")

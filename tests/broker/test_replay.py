@@ -1,0 +1,215 @@
+"""`odr replay` from topics and files: what was known on each day, what is known now, and live once more."""
+
+import csv
+import gzip
+import json
+import random
+import signal
+import subprocess
+import sys
+from collections.abc import Iterable
+from datetime import UTC, date, datetime, time, timedelta
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+from stream.tools.kafka import Broker
+from tests import recount
+from tests.broker.harness import DAY, Cluster, assert_exact, eventually, exposed, history
+from tests.recount import WINDOWS, InputEvent, gauge_differences, gauges
+
+pytestmark = pytest.mark.broker
+
+Figure = tuple[int, int]
+"""Numerator and denominator."""
+
+Figures = dict[tuple[str, ...], tuple[Figure, Figure]]
+"""What was known then and is known now, by day, seller, marketplace, channel, metric and window."""
+
+NUMERATORS = {
+    "order_defect": "defective_orders",
+    "negative_feedback": "negative_feedback_orders",
+    "claim": "claim_orders",
+    "chargeback": "chargeback_orders",
+}
+
+
+@pytest.fixture
+def cluster(broker: Broker, topic_prefix: str, tmp_path: Path) -> Cluster:
+    cluster = Cluster(broker.bootstrap, topic_prefix, tmp_path)
+    assert cluster.odr("topics").returncode == 0
+    return cluster
+
+
+def replay(cluster: Cluster, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return cluster.odr("replay", *arguments, STREAM_DATA_DIR=str(cluster.directory / "data"))
+
+
+def told(file: Path) -> Figures:
+    """What a replay wrote as comma-separated values."""
+    with file.open(encoding="utf-8", newline="") as lines:
+        return {
+            (row["day"], row["seller"], row["marketplace"], row["channel"], row["metric"], row["window"]): (
+                (int(row["numerator_then"]), int(row["denominator_then"])),
+                (int(row["numerator_now"]), int(row["denominator_now"])),
+            )
+            for row in csv.DictReader(lines)
+        }
+
+
+def known_by(events: Iterable[InputEvent], day: date) -> list[InputEvent]:
+    end = datetime.combine(day + timedelta(days=1), time(), UTC)
+    return [event for event in events if recount.instant(event[1]["event_time"]) < end]
+
+
+def counted(events: list[InputEvent], day: date) -> Figures:
+    """The same of one day, counted from scratch."""
+    then, now = recount.recount(known_by(events, day)), recount.recount(events)
+    found: Figures = {}
+    for group in {*recount.groups(then), *recount.groups(now)}:
+        for window in WINDOWS:
+            counts = [recount.window_counts(days, *group, day, window) for days in (then, now)]
+            if any(known.orders for known in counts):
+                for metric, numerator in NUMERATORS.items():
+                    both = tuple((getattr(known, numerator), known.orders) for known in counts)
+                    found[day.isoformat(), *group, metric, window] = both[0], both[1]
+    return found
+
+
+def test_every_day_of_the_topics_is_told_as_known_then_and_now_and_the_api_agrees(cluster: Cluster) -> None:
+    events = history(500, seed=50)
+    cluster.produce(events)
+    cluster.produce_raw([("orders", b"S1", b"not json"), ("orders", None, None)])
+    file, parquet = cluster.directory / "days.csv", cluster.directory / "days.parquet"
+    ended = replay(cluster, "--csv", str(file), "--parquet", str(parquet))
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "", "")
+    figures = told(file)
+    days = sorted({key[0] for key in figures})
+    assert days[-1] == DAY.isoformat()
+    sampled = [date.fromisoformat(day) for day in random.Random(7).sample(days, 12)] + [DAY]
+    for day in sampled:
+        assert {key: both for key, both in figures.items() if key[0] == day.isoformat()} == counted(events, day)
+    table = pq.read_table(parquet)
+    assert table.num_rows == len(figures)
+    types = [str(field.type) for field in table.schema]
+    assert types == ["date32[day]", *["string"] * 5, *["int64", "int64", "double"] * 2]
+    with cluster.worker() as worker:
+        worker.await_ready()
+        cluster.await_caught_up()
+        kept = [day for day in sampled if day > DAY - timedelta(days=125)]
+        for day in kept:
+            for seller in ("S1", "S2"):
+                status, body, _ = worker.get(f"/api/sellers/{seller}/health?as_of={day}")
+                assert status == 200
+                for row in json.loads(body)["figures"]:
+                    key = (day.isoformat(), seller, row["marketplace"], row["channel"], row["metric"], row["window"])
+                    _, now = figures.get(key, ((0, 0), (0, 0)))
+                    assert now == (row["numerator"], row["denominator"])
+
+
+def test_an_archive_is_replayed_as_its_topics_are_and_flags_take_a_part_of_it(cluster: Cluster) -> None:
+    events = history(300, seed=51)
+    cluster.produce(events)
+    archive = cluster.directory / "archive.jsonl.gz"
+    assert cluster.odr("archive", str(archive)).returncode == 0
+    of_topics, of_file, part = (cluster.directory / f"{name}.csv" for name in ("topics", "file", "part"))
+    assert replay(cluster, "--csv", str(of_topics)).returncode == 0
+    assert replay(cluster, str(archive), "--csv", str(of_file)).returncode == 0
+    everything = told(of_topics)
+    assert told(of_file) == everything
+    few = ("--seller", "S3", "--marketplace", "ATVPDKIKX0DER", "--from", "2026-08-01", "--to", "2026-08-10")
+    assert replay(cluster, str(archive), *few, "--csv", str(part)).returncode == 0
+    wanted = {
+        key: both
+        for key, both in everything.items()
+        if key[1:3] == ("S3", "ATVPDKIKX0DER") and "2026-08-01" <= key[0] <= "2026-08-10"
+    }
+    assert wanted
+    assert told(part) == wanted
+    shown = replay(cluster, str(archive), *few).stdout
+    assert "2026-08-01" in shown
+    assert "2026-08-11" not in shown
+    assert "known then" in shown
+    assert "S3" in replay(cluster).stdout
+
+
+def test_a_replay_that_was_stopped_goes_on_where_it_was(cluster: Cluster) -> None:
+    file = cluster.directory / "events.jsonl.gz"
+    events = history(6_000, seed=52)
+    with gzip.open(file, "wt", encoding="utf-8") as lines:
+        lines.writelines(
+            json.dumps({"topic": topic, "key": value["seller_id"], "value": value}) + "\n" for topic, value in events
+        )
+    whole, again = cluster.directory / "whole.csv", cluster.directory / "again.csv"
+    assert replay(cluster, str(file), "--csv", str(whole)).returncode == 0
+    data = cluster.directory / "data"
+    command = [sys.executable, "-m", "stream", "replay", str(file), "--csv", str(again), "--processes", "1"]
+    stopped = subprocess.Popen(command, env=cluster.env(STREAM_DATA_DIR=str(data)), stderr=subprocess.PIPE, text=True)
+    eventually(lambda: any(data.glob("replay/*/part-*.csv")), "a part is done")
+    stopped.send_signal(signal.SIGINT)
+    stopped.communicate(timeout=30)
+    assert stopped.returncode != 0
+    assert not again.exists()
+    went_on = replay(cluster, str(file), "--csv", str(again))
+    assert went_on.returncode == 0
+    assert "parts were done before" in went_on.stderr
+    assert told(again) == told(whole)
+    assert list((data / "replay").iterdir()) == []
+
+
+def test_a_live_worker_is_not_touched(cluster: Cluster) -> None:
+    events = history(300, seed=53)
+    cluster.produce(events)
+    with cluster.worker() as worker:
+        worker.await_ready()
+        cluster.await_caught_up()
+        before = cluster.offsets(), len(cluster.read("health-changes"))
+        data = str(worker.data_dir)  # even in its own directory
+        assert cluster.odr("replay", STREAM_DATA_DIR=data).returncode == 0
+        assert (cluster.offsets(), len(cluster.read("health-changes"))) == before
+        assert_exact([worker], events)
+
+
+def test_history_happens_again_in_topics_of_another_prefix(cluster: Cluster) -> None:
+    events = history(300, seed=54)
+    cluster.produce(events)
+    again = Cluster(cluster.bootstrap, f"{cluster.prefix}again.", cluster.directory, {"STREAM_TODAY": "events"})
+    refused = replay(cluster, "--live", "--into", again.prefix)
+    assert refused.returncode == 1
+    assert "missing topics" in refused.stderr
+    assert again.odr("topics").returncode == 0
+    with again.worker("again") as worker:
+        worker.await_ready()
+        fed = replay(cluster, "--live", "--speed", "20d/s", "--into", again.prefix)
+        assert fed.returncode == 0, fed.stderr
+        again.await_caught_up()
+        newest = max(recount.instant(event["event_time"]) for _, event in events).date()
+        eventually(lambda: not gauge_differences(exposed([worker]), gauges(events, newest)), "history has happened")
+    read = [json.loads(record.value)["event_time"] for record in again.read("orders") if record.partition == 0]
+    assert [recount.instant(moment) for moment in read] == sorted(recount.instant(moment) for moment in read)
+
+
+@pytest.mark.parametrize(
+    ("flags", "says"),
+    [
+        (("--from", "2026-13-01"), "accepts YYYY-MM-DD"),
+        (("--from", "2026-08-02", "--to", "2026-08-01"), "--from is after --to, or after today"),
+        (("--from", "2026-09-02"), "--from is after --to, or after today"),
+        (("--live",), "--live needs --into, the topic prefix to feed"),
+        (("--live", "--speed", "fast"), "accepts a time per second, such as 1d/s"),
+        (("--csv", "no/such/folder/days.csv"), "there is no such folder"),
+        (("nowhere.jsonl",), "does not exist"),
+    ],
+)
+def test_what_is_wrong_is_one_line(cluster: Cluster, flags: tuple[str, ...], says: str) -> None:
+    ended = replay(cluster, *flags)
+    assert ended.returncode == 1
+    assert says in ended.stderr
+    assert ended.stderr.count("\n") == 1
+
+
+def test_feeding_the_prefix_that_is_read_is_refused(cluster: Cluster) -> None:
+    ended = replay(cluster, "--live", "--into", cluster.prefix)
+    assert ended.returncode == 1
+    assert "is where history is read from" in ended.stderr
