@@ -5,13 +5,16 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: bench demo faults faust soak test lint types imports clean
+.PHONY: bench bench-replay demo faults faust soak test lint types imports clean
 
 demo: $(INSTALLED)
 	$(BIN)/odr demo
 
 bench: $(INSTALLED)
 	$(BIN)/python -m tests.benchmarks.bench
+
+bench-replay: $(INSTALLED)
+	$(BIN)/python -m tests.benchmarks.replay
 
 faust: $(INSTALLED)
 	$(BIN)/python -m tests.stock_faust.compare

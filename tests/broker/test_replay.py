@@ -3,7 +3,10 @@
 import csv
 import gzip
 import json
+import os
 import random
+import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -156,6 +159,69 @@ def test_a_replay_that_was_stopped_goes_on_where_it_was(cluster: Cluster) -> Non
     assert "parts were done before" in went_on.stderr
     assert told(again) == told(whole)
     assert list((data / "replay").iterdir()) == []
+
+
+def promtool() -> str:
+    """Where promtool is; where there is none: skipped, but in CI a failure."""
+    found = shutil.which("promtool")
+    if found is None:
+        missing = "promtool is needed: apt-get install prometheus"
+        if os.environ.get("CI"):
+            pytest.fail(missing, pytrace=False)
+        pytest.skip(missing)
+    return found
+
+
+def samples(blocks: Path) -> dict[tuple[str, frozenset[tuple[str, str]], int], float]:
+    """Every sample in the blocks, by name, labels and Unix time, as promtool reads them."""
+    (blocks / "wal").mkdir(exist_ok=True)  # a Prometheus has one
+    dumped = subprocess.run([promtool(), "tsdb", "dump", str(blocks)], capture_output=True, text=True, check=False)
+    assert dumped.returncode == 0, dumped.stderr
+    found = {}
+    for line in dumped.stdout.splitlines():
+        about, value, milliseconds = line.rsplit(" ", 2)
+        labels = dict(re.findall(r'(\w+)="([^"]*)"', about))
+        found[labels.pop("__name__"), frozenset(labels.items()), int(milliseconds) // 1000] = float(value)
+    return found
+
+
+def test_blocks_for_prometheus_have_a_sample_at_the_end_of_each_day(cluster: Cluster) -> None:
+    promtool()
+    events = history(200, seed=55)
+    cluster.produce(events)
+    blocks = cluster.directory / "prometheus"
+    ended = replay(cluster, "--prometheus", str(blocks), "--name", "march", "--from", "2026-08-30")
+    assert ended.returncode == 0, ended.stderr
+    assert f'replay="march" is in {blocks}\n' in ended.stderr
+    assert '/api/v1/admin/tsdb/delete_series?match[]={replay="march"}' in ended.stderr
+    found = samples(blocks)
+    for day in (date(2026, 8, 30), date(2026, 8, 31), DAY):
+        at = int(datetime.combine(day + timedelta(days=1), time(), UTC).timestamp()) - 1
+        wanted = {}
+        for (_, seller, marketplace, channel, metric, window), both in counted(events, day).items():
+            for knowledge, (numerator, denominator) in zip(("then", "now"), both, strict=True):
+                if metric == "order_defect" and denominator:
+                    labels = {"seller": seller, "marketplace": marketplace, "channel": channel, "window": window}
+                    labels |= {"job": "replay", "replay": "march", "knowledge": knowledge}
+                    wanted[frozenset(labels.items())] = numerator / denominator
+        shown = {
+            labels: value
+            for (name, labels, moment), value in found.items()
+            if name == "seller_order_defect_ratio_event_time" and moment == at
+        }
+        assert shown == wanted
+    assert {name for name, _, _ in found} >= {
+        "seller_orders_event_time",
+        "seller_order_defect_headroom_orders_event_time",
+    }
+    assert not [path for path in blocks.iterdir() if path.name.startswith(".")]
+
+
+def test_without_promtool_no_work_is_begun(cluster: Cluster) -> None:
+    ended = cluster.odr("replay", "--prometheus", str(cluster.directory), PATH="")
+    assert ended.returncode == 1
+    assert ended.stderr.startswith("odr: --prometheus needs promtool")
+    assert ended.stderr.count("\n") == 1
 
 
 def test_a_live_worker_is_not_touched(cluster: Cluster) -> None:

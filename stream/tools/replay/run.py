@@ -56,6 +56,11 @@ class Outputs:
     blocks: Path | None
     name: str
 
+    @property
+    def in_rows(self) -> bool:
+        """Whether anything is asked for that is made of rows."""
+        return self.table or self.csv is not None or self.parquet is not None
+
     def check(self) -> None:
         """Raise an error, before any work is done, where something that is needed is missing."""
         if self.blocks is not None:
@@ -72,23 +77,27 @@ class Outputs:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """The work of one process: one part of history, replayed into a file that is there when it is done."""
+    """The work of one process: one part of history, replayed into a file that is there when it is done.
+
+    The file has the rows, where anything but blocks is asked for, and is empty otherwise.
+    """
 
     history: History
     number: int
     asked: Asked
-    blocks: Path | None
+    outputs: Outputs
     plan: Plan
     done: Path
 
     def work(self) -> None:
         """Replay the part and write what is asked for."""
         found = list(self._replayed(events(self.history, self.number, self.asked.seller, _advance)))
-        if self.blocks is not None:
-            write_blocks(self.blocks, found, self.plan.name, self.asked.rules, self.plan.began_at)
+        if self.outputs.blocks is not None:
+            write_blocks(self.outputs.blocks, found, self.plan.name, self.asked.rules, self.plan.began_at)
         unfinished = self.done.with_suffix(".unfinished")
         with unfinished.open("w", encoding="utf-8", newline="") as file:
-            write_part(file, (row for of in found for row in rows(of)))
+            if self.outputs.in_rows:
+                write_part(file, (row for of in found for row in rows(of)))
         unfinished.rename(self.done)
 
     def _replayed(self, told: Sequence[Event]) -> Iterator[Replayed]:
@@ -115,7 +124,8 @@ class Replay:
         """Return a name under which only the same replay goes on."""
         asked = self._asked
         days = asked.first_day, asked.last_day, asked.seller, asked.marketplace
-        told = self._source.identity, sorted(agreement(asked.rules).items()), days, self._outputs.blocks
+        outputs = self._outputs.blocks, self._outputs.in_rows
+        told = self._source.identity, sorted(agreement(asked.rules).items()), days, outputs
         return hashlib.sha256(repr(told).encode()).hexdigest()[:16]
 
     def run(self, processes: int, console: Console) -> Plan:
@@ -124,7 +134,7 @@ class Replay:
         plan = self._plan(console)
         history = self._source.history(self._directory, plan)
         parts = [
-            Part(history, number, self._asked, self._outputs.blocks, plan, self._directory / f"part-{number:05}.csv")
+            Part(history, number, self._asked, self._outputs, plan, self._directory / f"part-{number:05}.csv")
             for number in history.parts
         ]
         left = [part for part in parts if not part.done.exists()]
