@@ -1,8 +1,8 @@
 """`odr topics`: the topics as they must be, made where they are missing and checked where they are there."""
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping, Sequence, Set
-from typing import Any, Final, NamedTuple
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence, Set
+from typing import Any, Final, NamedTuple, TypeVar
 
 import stamina
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
@@ -23,6 +23,7 @@ _DATED_BY_BROKER: Final = {"message.timestamp.type": "LogAppendTime"}
 _COMPACTED: Final = {"cleanup.policy": "compact"} | _DATED_BY_BROKER
 _CHECKED: Final = frozenset({"cleanup.policy", "retention.ms", "message.timestamp.type"})
 _REACH_SECONDS: Final = 10.0
+_SETTLE_SECONDS: Final = 3.0
 _COORDINATOR_SECONDS: Final = 60.0
 
 
@@ -80,8 +81,27 @@ async def input_partitions(settings: Settings) -> int:
     return await partitions_of(settings, INPUT_TOPICS)
 
 
+_T = TypeVar("_T")
+
+
+async def _settled(ask: Callable[[], Awaitable[_T]]) -> _T:
+    """Return what is told of the topics; what seems wrong is asked again for a moment.
+
+    Of several brokers one may answer that has not heard yet of a topic that another one has made.
+    """
+    asking = stamina.retry_context(on=TopicsError, attempts=None, timeout=_SETTLE_SECONDS, wait_initial=0.2, wait_max=1)
+    async for attempt in asking:
+        with attempt:
+            found = await ask()
+    return found
+
+
 async def partitions_of(settings: Settings, topics: Sequence[str]) -> int:
     """Return how many partitions these topics have; raises KafkaError where one is missing or differs."""
+    return await _settled(lambda: _partitions_of(settings, topics))
+
+
+async def _partitions_of(settings: Settings, topics: Sequence[str]) -> int:
     async with Admin(settings) as admin:
         there = await partition_counts(admin)
     _require(settings, topics, there)
@@ -162,6 +182,10 @@ async def check(settings: Settings) -> Facts:
 
     A group's own changelog is made here if it is new: nobody but its workers needs it.
     """
+    return await _settled(lambda: _check(settings))
+
+
+async def _check(settings: Settings) -> Facts:
     changelog = order_states(settings.group)
     async with Admin(settings) as admin:
         there = await partition_counts(admin)
