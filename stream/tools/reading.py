@@ -8,6 +8,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.structs import ConsumerRecord
 
 from stream.connection import connection
+from stream.fetching import fetch
 from stream.settings import Settings
 
 _FETCH_BYTES: Final = 4 * 1024 * 1024
@@ -25,8 +26,8 @@ class Reading:
     async def fetches(self, end: int | None = None) -> AsyncIterator[Sequence[ConsumerRecord]]:
         """Yield all records, or all before offset `end`, a fetch at a time."""
         end = self.end if end is None else min(end, self.end)
-        while await self._reader.position(self._source) < end:
-            for records in (await self._reader.getmany(timeout_ms=1_000)).values():
+        while (at := await self._reader.position(self._source)) < end:
+            for records in (await fetch(self._reader, {self._source: at}, timeout_ms=1_000)).values():
                 wanted = [record for record in records if record.offset < end]
                 if wanted:
                     yield wanted

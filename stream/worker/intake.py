@@ -20,6 +20,7 @@ from mode import Service
 from stream.agreement import agreement, difference
 from stream.connection import KafkaError, connection
 from stream.decode import CONVERTERS
+from stream.fetching import fetch
 from stream.membership import Membership, Ownership
 from stream.settings import SettingsError
 from stream.worker.assignor import assignor_for
@@ -243,7 +244,8 @@ class Intake(Service, ConsumerRebalanceListener):  # type: ignore[misc]
         return [TopicPartition(topic, partition.number) for topic in self._topics]
 
     async def _round(self, partition: Partition) -> None:
-        fetched = await self._consumer.getmany(*self._sources(partition), timeout_ms=1_000, max_records=_MOST_RECORDS)
+        offsets = {source: partition.offsets.get(self._topics[source.topic], 0) for source in self._sources(partition)}
+        fetched = await fetch(self._consumer, offsets, timeout_ms=1_000, max_records=_MOST_RECORDS)
         async with partition.lock:
             partition.reach("fetched")
             if fetched:

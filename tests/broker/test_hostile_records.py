@@ -3,6 +3,8 @@
 import asyncio
 import json
 import os
+import subprocess
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -198,3 +200,51 @@ def test_a_hostile_line_of_a_file_is_told_in_one_line_and_the_rest_goes_on(clust
     assert all(line.isprintable() and len(line) < 1_000 for line in told)
     assert [int(line.split(".jsonl:")[1].split(":")[0]) for line in told] == [2, 3, 4, 5, 6, 7, 8, 9, 11, 12]
     assert told[0].endswith(": key and value are 1100003 bytes; Kafka takes no record above 1 MiB")
+
+
+ODD_HEADERS = """
+import asyncio, sys
+from aiokafka import AIOKafkaProducer
+
+class Name(str):
+    def encode(self, *_):
+        return b"\\xff\\xfe"
+
+async def run():
+    bootstrap, topic, key, value = sys.argv[1:]
+    async with AIOKafkaProducer(bootstrap_servers=bootstrap) as producer:
+        await producer.send_and_wait(topic, value.encode(), key.encode(), headers=[(Name(".."), b"1")])
+
+asyncio.run(run())
+"""
+
+
+def produce_with_an_odd_header(cluster: Cluster, topic: str, key: str, value: str) -> None:
+    """Produce a record with a header whose name is no UTF-8; only the client's own Python can be made to."""
+    environment = os.environ | {"AIOKAFKA_NO_EXTENSIONS": "1"}
+    subprocess.run(
+        [sys.executable, "-c", ODD_HEADERS, cluster.bootstrap, cluster.prefix + topic, key, value],
+        env=environment,
+        check=True,
+    )
+
+
+def test_a_header_whose_name_is_no_utf_8_is_no_reason_to_stop(cluster: Cluster) -> None:
+    # aiokafka decodes headers' names while it fetches, and raises: one such record ended every worker of its partition,
+    # after every restart.
+    events = history(200, seed=61)
+    odd = history(3, seed=62)
+    cluster.produce(events[:200])
+    for topic, value in odd:
+        produce_with_an_odd_header(cluster, topic, value["seller_id"], json.dumps(value))
+    produce_with_an_odd_header(cluster, "orders", "S1", "not json")
+    cluster.produce(events[200:])
+    with cluster.worker() as worker:
+        worker.await_ready()
+        cluster.await_caught_up()
+        assert_exact([worker], [*events, *odd])
+        file = cluster.directory / "archive.jsonl"
+        assert cluster.odr("archive", str(file)).returncode == 0
+        assert len(file.read_bytes().splitlines()) == len(events) + len(odd) + 1
+    assert [reason for reason, _ in dead_letters(cluster, "orders")] == ["not_json"]
+    assert cluster.odr("dead-letters", "requeue").stdout.startswith("1 put back")

@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from stream.connection import KafkaError, connection
+from stream.fetching import fetch
 from stream.settings import Settings
 from stream.tools.letters.letter import Letter, Place, Spot
 from stream.topics import dead_letters
@@ -152,8 +153,8 @@ class Reader:
 
     async def _fetch(self, source: TopicPartition) -> list[ConsumerRecord]:
         with one_line_errors(self._settings):
-            fetched: dict[TopicPartition, list[ConsumerRecord]]
-            fetched = await self._consumer.getmany(source, timeout_ms=_POLL_MS)
+            at = await self._consumer.position(source)
+            fetched = await fetch(self._consumer, {source: at}, timeout_ms=_POLL_MS)
         return fetched.get(source, [])
 
     def _require_moved_since(self, moved_at: float, source: TopicPartition) -> None:
