@@ -10,6 +10,7 @@ from stream.tools.topics import TopicsError, check
 from stream.worker.ground import SERVICE_LOG
 
 CHECK_SECONDS: Final = 10.0
+_AGAIN_SECONDS: Final = 5.0
 
 
 class TopicsCheck(Service):  # type: ignore[misc]
@@ -20,17 +21,20 @@ class TopicsCheck(Service):  # type: ignore[misc]
     def __init__(self, settings: Settings) -> None:
         super().__init__()
         self._settings = settings
-        self._wrong_before = False
 
     @Service.timer(CHECK_SECONDS)  # type: ignore[untyped-decorator]
     async def _check(self) -> None:
+        if await self._wrong() is not None:
+            await self.sleep(_AGAIN_SECONDS)  # once is not enough: a broker that has just started may not know all yet
+            wrong = await self._wrong()
+            if wrong is not None:
+                await self.crash(wrong)
+
+    async def _wrong(self) -> TopicsError | None:
         try:
             await check(self._settings)
         except TopicsError as wrong:
-            if self._wrong_before:  # once is not enough: a broker that has just started may not know them all yet
-                await self.crash(wrong)
-            self._wrong_before = True
+            return wrong
         except KafkaError:
-            return  # no broker answers: the intake waits for it, as long as it can
-        else:
-            self._wrong_before = False
+            return None  # no broker answers: the intake waits for it, as long as it can
+        return None

@@ -1,4 +1,4 @@
-"""What can happen to a data directory: each of these leaves one that must not be believed."""
+"""What can happen to a partition's local state: each of these leaves one that must not be believed."""
 
 import os
 import random
@@ -22,7 +22,7 @@ def delete(directory: Path, _: random.Random) -> None:
 
 def truncate(directory: Path, _: random.Random) -> None:
     """Cut half of every table and of every file that lists them."""
-    files = [path for pattern in ("*.sst", "MANIFEST-*") for path in directory.rglob(pattern)]
+    files = [path for pattern in ("*.sst", "MANIFEST-*") for path in directory.glob(pattern)]
     assert files
     for path in files:
         os.truncate(path, path.stat().st_size // 2)
@@ -30,7 +30,7 @@ def truncate(directory: Path, _: random.Random) -> None:
 
 def flip_bytes(directory: Path, rng: random.Random) -> None:
     """Turn one byte of the data of each table, which only its checksum can tell."""
-    tables = list(directory.rglob("*.sst"))
+    tables = list(directory.glob("*.sst"))
     assert tables
     for path in tables:
         content = bytearray(path.read_bytes())
@@ -40,34 +40,27 @@ def flip_bytes(directory: Path, rng: random.Random) -> None:
 
 def age_format(directory: Path, _: random.Random) -> None:
     """Make it one of an older format, without entries: whoever believes it shows nothing of them."""
-    for partition in partitions(directory):
-        _rewrite(partition, lambda position: [*position[:-1], position[-1] - 1])
+    _rewrite(directory, lambda position: [*position[:-1], position[-1] - 1])
 
 
 def backdate(directory: Path, _: random.Random) -> None:
     """Make it one that was written before the changelog's tombstones were thrown away, and without entries."""
-    for partition in partitions(directory):
-        _rewrite(partition, lambda position: [*position[:2], 1, *position[3:]])
+    _rewrite(directory, lambda position: [*position[:2], 1, *position[3:]])
 
 
-def replaced_by(other: Path) -> Damage:
+def replaced_by(foreign: Path) -> Damage:
+    """Return what puts the same partition's state of another data directory there."""
+
     def replace(directory: Path, _: random.Random) -> None:
         shutil.rmtree(directory)
-        shutil.copytree(other, directory)
+        shutil.copytree(foreign / "partitions" / directory.name, directory)
 
     return replace
 
 
-def partitions(directory: Path) -> list[Path]:
-    """Return the stores in a data directory."""
-    found = [path for path in (directory / "partitions").iterdir() if path.is_dir()]
-    assert found
-    return found
-
-
-def _rewrite(partition: Path, change: Callable[[list[Any]], list[Any]]) -> None:
+def _rewrite(directory: Path, change: Callable[[list[Any]], list[Any]]) -> None:
     """Throw every entry away, and change the position up to which the store claims to be."""
-    store = Rdict(str(partition), Options(raw_mode=True))
+    store = Rdict(str(directory), Options(raw_mode=True))
     for key in list(store.keys()):
         if key == b"\x00position":
             store[key] = msgspec.msgpack.encode(change(msgspec.msgpack.decode(store[key])))

@@ -13,7 +13,8 @@ from stream.tools.kafka import Broker
 from tests.broker.harness import Cluster, Worker, eventually
 from tests.faults.brokers import PROPERTIES, await_in_sync, partitions_of, three_brokers
 from tests.faults.changelog import changelog
-from tests.faults.trial import SEEDS, Conclude, Trial, await_shared, is_running
+from tests.faults.supervise import await_shared, is_running
+from tests.faults.trial import SEEDS, Conclude, Trial
 
 pytestmark = [pytest.mark.broker, pytest.mark.usefixtures("kafka_here")]
 

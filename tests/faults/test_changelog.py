@@ -9,7 +9,8 @@ from aiokafka.structs import ConsumerRecord
 from stream.changelog import FOOTING_KEY
 from tests.broker.harness import DAY, PARTITIONS, Cluster, Worker, eventually, figure, history
 from tests.faults.changelog import changelog, compact_often, compacted_away, leave_hanging
-from tests.faults.trial import QUIET, Conclude, Trial, stop_all
+from tests.faults.supervise import stop_all
+from tests.faults.trial import QUIET, Conclude, Trial
 from tests.recount import latest, order_date
 
 pytestmark = pytest.mark.broker

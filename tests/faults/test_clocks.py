@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from tests.broker.harness import Cluster, Worker, eventually, exposed, figure, history
-from tests.faults.trial import Conclude, Trial, await_shared, start_again, stop_all
+from tests.faults.supervise import await_shared, start_again, stop_all
+from tests.faults.trial import Conclude, Trial
 from tests.faults.worker import COMMAND
 from tests.recount import gauge_differences, gauges, latest, order_date
 

@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.broker.harness import Cluster, history
+from tests.broker.harness import PARTITIONS, Cluster, history
 from tests.faults.disk import age_format, backdate, delete, fill, flip_bytes, replaced_by, small_disk, truncate
-from tests.faults.trial import Conclude, Trial, await_shared, end_of, start_again, stop_all
+from tests.faults.supervise import await_shared, end_of, start_again, stop_all
+from tests.faults.trial import SEEDS, Conclude, Trial
 
 pytestmark = pytest.mark.broker
 
@@ -29,13 +30,14 @@ def test_local_state_that_is_not_as_it_should_be_is_restored_from_the_changelog(
     trial: Trial, foreign: Path, conclude: Conclude
 ) -> None:
     damages = [delete, truncate, flip_bytes, age_format, backdate, replaced_by(foreign)]
-    trial.rng.shuffle(damages)
     (worker,) = trial.begin("one")
     with trial.flow() as flow:
-        for damage in damages:
-            flow.await_more(1_000)
+        for _ in range(3 if SEEDS else 2):
+            flow.await_more(2_000)
             stop_all([worker])
-            damage(worker.data_dir, trial.rng)
+            for partition in range(PARTITIONS):  # the next damage to each
+                damages.append(damages.pop(0))
+                damages[-1](worker.data_dir / "partitions" / str(partition), trial.rng)
             start_again(worker)
             await_shared([worker])
         shutil.rmtree(worker.data_dir)  # under the running worker, which may notice it or not
@@ -45,7 +47,7 @@ def test_local_state_that_is_not_as_it_should_be_is_restored_from_the_changelog(
         await_shared([worker])
     conclude(
         trial,
-        "data directory deleted, truncated, with flipped bytes, of another group, of an older format, or too old",
+        "local state deleted, truncated, with flipped bytes, of another group, of an older format, or too old",
         "data directory deleted under a running worker",
     )
 

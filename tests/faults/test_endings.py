@@ -8,7 +8,7 @@ from stream.changelog import pack_key
 from tests.broker.harness import PARTITIONS, Cluster, assert_exact, eventually, history
 from tests.faults.brokers import asked
 from tests.faults.changelog import changelog, produce_to
-from tests.faults.trial import end_of, stop_all
+from tests.faults.supervise import end_of, stop_all
 
 pytestmark = pytest.mark.broker
 

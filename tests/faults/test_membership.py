@@ -2,7 +2,8 @@
 
 import pytest
 
-from tests.faults.trial import SEEDS, Conclude, Trial, await_shared, stop_all
+from tests.faults.supervise import await_shared, stop_all
+from tests.faults.trial import SEEDS, Conclude, Trial
 
 pytestmark = pytest.mark.broker
 

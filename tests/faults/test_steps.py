@@ -3,12 +3,13 @@
 import pytest
 
 from stream.worker.ground import STEPS, Step
-from tests.faults.trial import Conclude, Trial, await_end, await_frozen, await_shared, start_again
+from tests.faults.supervise import await_end, await_frozen, await_shared, start_again
+from tests.faults.trial import Conclude, Trial
 
 pytestmark = pytest.mark.broker
 
-PAIRS = [STEPS[0:2], STEPS[2:4], STEPS[4:6], STEPS[5:7]]
-"""Every step, two at a time for two workers: waiting for the group to give a silent one up is what takes long."""
+ROUNDS = [STEPS[0:3], STEPS[3:6], (STEPS[6], *STEPS[0:2])]
+"""Every step, three at a time for three workers: waiting for the group to give a silent one up is what takes long."""
 
 
 def faults_at(step: Step, what: str, trial: Trial) -> str:
@@ -18,18 +19,18 @@ def faults_at(step: Step, what: str, trial: Trial) -> str:
 
 
 def test_a_worker_that_dies_or_freezes_at_any_step_loses_and_doubles_nothing(trial: Trial, conclude: Conclude) -> None:
-    *victims, survivor = trial.begin("one", "two", "survivor")
+    *victims, survivor = trial.begin("one", "two", "three", "survivor")
     with trial.flow() as flow:
         for victim in victims:
             victim.kill()
-        for steps in PAIRS:
+        for steps in ROUNDS:
             for victim, step in zip(victims, steps, strict=True):
                 start_again(victim, faults_at(step, "kill", trial))
             for victim, step in zip(victims, steps, strict=True):
                 assert await_end(victim) == -9, step
         for number, victim in enumerate(victims):
-            start_again(victim, *(faults_at(steps[number], "freeze", trial) for steps in PAIRS))
-        for _ in PAIRS:
+            start_again(victim, *(faults_at(steps[number], "freeze", trial) for steps in ROUNDS))
+        for _ in ROUNDS:
             for victim in victims:
                 await_frozen(victim)
             await_shared([survivor])

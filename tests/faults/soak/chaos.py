@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from stream.tools.kafka import Broker
 from tests.broker.harness import Worker, eventually
-from tests.faults.trial import is_running, stop_all
+from tests.faults.supervise import is_running, stop_all
 
 FREEZE_SECONDS = 15
 FEWEST, MOST = 2, 3

@@ -20,7 +20,7 @@ from tests.faults.soak.chaos import FEWEST, MOST, Chaos
 from tests.faults.soak.market import Market
 from tests.faults.soak.meters import Stops, resident_mib
 from tests.faults.soak.source import Source
-from tests.faults.trial import await_shared, is_running, stop_all
+from tests.faults.supervise import await_shared, is_running, stop_all
 from tests.faults.watch import Watch
 from tests.recount import gauge_differences, gauges_of_days
 
