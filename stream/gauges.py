@@ -62,6 +62,11 @@ ORDER_FAMILIES: Final = (
 TARGET: Final = Family(
     "seller_target_ratio", "What the ratio must be, by metric.", ("metric", "marketplace", "condition")
 )
+MINIMUM: Final = Family(
+    "seller_minimum_denominator",
+    "Fewer are low volume; absent where a single failure's weight decides that.",
+    ("marketplace",),
+)
 NEWEST_EVENT: Final = Family(
     "seller_newest_event_timestamp_seconds",
     "Newest event time of the seller's feed, Unix time.",
@@ -73,7 +78,7 @@ EVALUATION_DAY: Final = Family(
     ("marketplace",),
 )
 
-FAMILIES: Final = (*ORDER_FAMILIES, TARGET, NEWEST_EVENT, EVALUATION_DAY)
+FAMILIES: Final = (*ORDER_FAMILIES, TARGET, MINIMUM, NEWEST_EVENT, EVALUATION_DAY)
 """Every name that this module renders."""
 
 
@@ -111,6 +116,15 @@ def render_targets(marketplaces: Iterable[str], rules: Rules) -> Iterator[str]:
         for name in TARGETS:
             condition, value = target(name, marketplace_id, rules)
             yield f"{TARGET.name}{{{labels(TARGET.labels, name, marketplace_id, condition)}}} {float(value)!r}\n"
+
+
+def render_minimums(marketplaces: Iterable[str], rules: Rules) -> Iterator[str]:
+    """Yield what every marketplace with a minimum of its own calls low volume, so that alerts judge as verdicts do."""
+    yield _header(MINIMUM)
+    for marketplace_id in sorted(marketplaces):
+        least = rules.marketplace(marketplace_id).minimum_denominator
+        if least is not None:
+            yield f"{MINIMUM.name}{{{labels(MINIMUM.labels, marketplace_id)}}} {least!r}\n"
 
 
 def render_newest(newest: Mapping[tuple[str, str, str], int]) -> Iterator[str]:

@@ -50,6 +50,7 @@ class Exposition:
         rules = self._ground.rules
         yield from self._renderer.render(scrape.totals)
         yield from gauges.render_targets(scrape.days, rules)
+        yield from gauges.render_minimums(scrape.days, rules)
         yield from gauges.render_newest(scrape.newest)
         yield from gauges.render_evaluation_days(scrape.days, rules)
         yield self._ground.telemetry.render()

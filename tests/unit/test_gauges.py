@@ -20,6 +20,7 @@ from stream.gauges import (
     Totals,
     escape,
     render_evaluation_days,
+    render_minimums,
     render_newest,
     render_targets,
 )
@@ -61,6 +62,7 @@ def test_the_names_are_those_of_the_contract() -> None:
     assert {family.name for family in ORDER_FAMILIES} == ODR_GAUGES
     assert [family.name for family in FAMILIES if family not in ORDER_FAMILIES] == [
         "seller_target_ratio",
+        "seller_minimum_denominator",
         "seller_newest_event_timestamp_seconds",
         "seller_evaluation_day_timestamp_seconds",
     ]
@@ -118,12 +120,14 @@ def test_any_text_comes_back_from_a_label(text: str) -> None:
 @given(foreign_text(), foreign_text())
 def test_any_text_comes_back_from_every_label_by_two_readers(seller: str, marketplace: str) -> None:
     group, feed = Group(seller, marketplace, "MFN"), (seller, marketplace, "orders")
+    rules = Rules(marketplaces={marketplace: Marketplace(minimum_denominator=50)})
     text = page(
         [
-            *GroupRenderer(Rules()).render({group: (ORDERS, ORDERS)}),
-            *render_targets([marketplace], Rules()),
+            *GroupRenderer(rules).render({group: (ORDERS, ORDERS)}),
+            *render_targets([marketplace], rules),
+            *render_minimums([marketplace], rules),
             *render_newest({feed: midnight(D)}),
-            *render_evaluation_days({marketplace: D.toordinal()}, Rules()),
+            *render_evaluation_days({marketplace: D.toordinal()}, rules),
         ]
     )
     series = read_page(text.encode())
@@ -193,6 +197,12 @@ def test_every_target_is_shown_for_every_marketplace() -> None:
     assert {(dict(key)["metric"], dict(key)["condition"]) for _, key in series} == {
         (metric, asked.condition) for metric, asked in TARGETS.items()
     }
+
+
+def test_a_minimum_volume_is_shown_where_one_is_configured() -> None:
+    rules = Rules(marketplaces={DE: Marketplace(minimum_denominator=50), INDIA: Marketplace()})
+    series = parse_metrics(page(render_minimums([US, DE, INDIA], rules)))
+    assert series == {("seller_minimum_denominator", frozenset({("marketplace", DE)})): 50.0}
 
 
 def test_the_newest_event_of_a_feed_is_told_in_seconds() -> None:
