@@ -5,7 +5,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: bench bench-replay demo faults faust soak test lint types imports clean
+.PHONY: bench bench-replay demo faults faust grafana soak test lint types imports clean
 
 demo: $(INSTALLED)
 	$(BIN)/odr demo
@@ -27,6 +27,9 @@ faults: $(INSTALLED)
 # A steady stream with a random fault each minute; SOAK="--minutes 5 --rate 10000" for other than half an hour.
 soak: $(INSTALLED)
 	$(BIN)/python -m tests.faults.soak $(SOAK)
+
+grafana: $(INSTALLED)
+	$(BIN)/python -m grafana.generate
 
 test: lint types imports
 	$(BIN)/pytest
