@@ -6,13 +6,10 @@ from rich.console import Console
 from rich.table import Table
 
 from stream.tools.kafka import Broker
-from tests.broker.conftest import kafka_here, topic_prefix
 from tests.broker.harness import Cluster
 from tests.faults.brokers import PROPERTIES
 from tests.faults.oracle import Verdict
 from tests.faults.trial import SEEDS, Conclude, Trial
-
-__all__ = ["kafka_here", "topic_prefix"]
 
 VERDICTS = pytest.StashKey[dict[str, list[Verdict]]]()
 

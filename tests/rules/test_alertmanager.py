@@ -1,26 +1,16 @@
 """Who is told what, and what is not said beside something graver: the configuration, in a real Alertmanager."""
 
-import copy
 import json
-import threading
 import urllib.request
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from tests.broker.harness import eventually
-from tests.watch import WATCHING, Server, alertmanager, alerts, run
-
-CONFIG = WATCHING / "alertmanager" / "alertmanager.yml"
-
-
-def config() -> dict[str, Any]:
-    told: dict[str, Any] = yaml.safe_load(CONFIG.read_text(encoding="utf-8"))
-    return told
+from tests.receiver import CONFIG, Receiver, alertmanager_config, quick
+from tests.watch import Server, alertmanager, alerts, run
 
 
 def test_amtool_accepts_the_configuration() -> None:
@@ -43,58 +33,12 @@ def test_every_alert_that_inhibits_is_one_that_there_is() -> None:
     names = {alert["alert"] for alert in alerts()}
     matchers = [
         matcher.partition('"')[2].rstrip('"').split("|")
-        for rule in config()["inhibit_rules"]
+        for rule in alertmanager_config()["inhibit_rules"]
         for matcher in (*rule["source_matchers"], *rule["target_matchers"])
         if matcher.startswith("alertname")
     ]
     assert {name for found in matchers for name in found} <= names
     assert matchers
-
-
-class Receiver:
-    """A webhook's other end: what each receiver has been told, newest last."""
-
-    def __init__(self) -> None:
-        self.told: list[dict[str, Any]] = []
-        told = self.told
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["Content-Length"]))
-                told.append({**json.loads(body), "path": self.path})
-                self.send_response(200)
-                self.end_headers()
-
-            def log_message(self, *_: object) -> None:
-                pass
-
-        self._server = HTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
-
-    def close(self) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-
-    def states(self, name: str, **labels: str) -> list[str]:
-        """Return the statuses that an alert was told with, one after the other."""
-        wanted = {"alertname": name, **labels}
-        return [
-            alert["status"]
-            for notification in self.told
-            for alert in notification["alerts"]
-            if wanted.items() <= alert["labels"].items()
-        ]
-
-
-def quick(told: dict[str, Any], receiver: Receiver) -> dict[str, Any]:
-    """Return the configuration as it is, but for waits of a second and receivers that listen here."""
-    told = copy.deepcopy(told)
-    told["route"] |= {"group_wait": "1s", "group_interval": "1s"}
-    for one in told["receivers"]:
-        (webhook,) = one["webhook_configs"]
-        webhook["url"] = f"{receiver.url}/{one['name']}"
-    return told
 
 
 @pytest.fixture
@@ -106,7 +50,7 @@ def receiver() -> Iterator[Receiver]:
 
 @pytest.fixture
 def started(receiver: Receiver, tmp_path: Path) -> Iterator[Server]:
-    with alertmanager(tmp_path / "alertmanager", quick(config(), receiver)) as server:
+    with alertmanager(tmp_path / "alertmanager", quick(receiver)) as server:
         yield server
 
 
