@@ -8,7 +8,9 @@ from stream.topics import ORDERS
 from stream.worker.telemetry import Telemetry
 from tests.recount import parse_metrics
 
-OF_PROMETHEUS: Final = frozenset({"up", "scrape_duration_seconds", "scrape_samples_scraped", "ALERTS"})
+OF_PROMETHEUS: Final = frozenset(
+    {"up", "scrape_duration_seconds", "scrape_samples_scraped", "ALERTS", "ALERTS_FOR_STATE"}
+)
 
 
 @cache

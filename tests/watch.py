@@ -8,7 +8,7 @@ import subprocess
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -127,6 +127,36 @@ class Server:
         answer = self.get("/api/v1/alerts")
         active = [] if answer is None else answer["data"]["alerts"]
         return any(alert["state"] == state and wanted.items() <= alert["labels"].items() for alert in active)
+
+
+def watching(
+    directory: Path, durations: Mapping[str, str], ports: Sequence[int], told_to: Server | None = None
+) -> dict[str, Any]:
+    """Return a configuration that looks every second at workers of this machine, with the project's own rules.
+
+    Only durations differ: how long an alert is pending, and how long it outlives its cause, by the table given.
+    """
+    every_second = {"scrape_interval": "1s", "scrape_timeout": "1s", "evaluation_interval": "1s"}
+    managers = [] if told_to is None else [{"static_configs": [{"targets": [told_to.url.removeprefix("http://")]}]}]
+    return {
+        "global": every_second,
+        "rule_files": [str(_shorter(file, directory, durations)) for file in RULE_FILES],
+        "alerting": {"alertmanagers": managers},
+        "scrape_configs": [
+            {"job_name": "odr", "static_configs": [{"targets": [f"127.0.0.1:{port}" for port in ports]}]}
+        ],
+    }
+
+
+def _shorter(file: Path, directory: Path, durations: Mapping[str, str]) -> Path:
+    told = yaml.safe_load(file.read_text(encoding="utf-8"))
+    for group in told["groups"]:
+        group.pop("interval", None)
+        for rule in group["rules"]:
+            rule |= {name: durations[rule[name]] for name in ("for", "keep_firing_for") if rule.get(name) in durations}
+    copy = directory / file.name
+    copy.write_text(yaml.safe_dump(told), encoding="utf-8")
+    return copy
 
 
 @contextlib.contextmanager

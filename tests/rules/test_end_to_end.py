@@ -8,20 +8,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from stream.tools.kafka import Broker
 from tests.broker.harness import Cluster, Worker, eventually
 from tests.receiver import Receiver, quick
 from tests.recount import InputEvent
-from tests.watch import RULE_FILES, Server, alertmanager, prometheus
+from tests.watch import Server, alertmanager, prometheus, watching
 
 pytestmark = pytest.mark.broker
 
 SELLER, MARKETPLACE = "A2SELLER", "ATVPDKIKX0DER"
 ORDERS = 200
-PENDING_SECONDS = 12
-SHORTER = {"5m": f"{PENDING_SECONDS}s", "1m": "1s", "2m": "1s", "15m": "4s"}
+SHORTER = {"5m": "12s", "1m": "1s", "2m": "1s", "15m": "4s"}
 
 
 def history() -> Iterator[InputEvent]:
@@ -40,31 +38,6 @@ def claim(number: int, status: str, at: str) -> InputEvent:
 def event(order: str, at: str, **fields: Any) -> dict[str, Any]:
     about = {"seller_id": SELLER, "marketplace_id": MARKETPLACE, "order_id": order}
     return {"event_id": f"{order} {at}", "event_time": at, **about, **fields}
-
-
-def shorter(directory: Path) -> list[str]:
-    """Write the rules with shorter durations; return the files."""
-    files = []
-    for file in RULE_FILES:
-        told = yaml.safe_load(file.read_text(encoding="utf-8"))
-        for rule in (rule for group in told["groups"] for rule in group["rules"]):
-            rule |= {name: SHORTER[rule[name]] for name in ("for", "keep_firing_for") if rule.get(name) in SHORTER}
-        copy = directory / file.name
-        copy.write_text(yaml.safe_dump(told), encoding="utf-8")
-        files.append(str(copy))
-    return files
-
-
-def watching(directory: Path, workers: list[Worker], told_to: Server) -> dict[str, Any]:
-    seconds = {"scrape_interval": "1s", "scrape_timeout": "1s", "evaluation_interval": "1s"}
-    return {
-        "global": seconds,
-        "rule_files": shorter(directory),
-        "alerting": {"alertmanagers": [{"static_configs": [{"targets": [told_to.url.removeprefix("http://")]}]}]},
-        "scrape_configs": [
-            {"job_name": "odr", "static_configs": [{"targets": [f"127.0.0.1:{worker.port}" for worker in workers]}]}
-        ],
-    }
 
 
 def owner(workers: list[Worker]) -> Worker | None:
@@ -99,7 +72,9 @@ def test_an_alert_stays_while_workers_move_and_die_and_ends_when_claims_are_with
         cluster.produce(history())
         first = eventually(lambda: owner(workers), "one of them shows the seller")
         (second,) = [worker for worker in workers if worker is not first]
-        with prometheus(tmp_path / "prometheus", watching(tmp_path, workers, manager)) as server:
+        with prometheus(
+            tmp_path / "prometheus", watching(tmp_path, SHORTER, [worker.port for worker in workers], manager)
+        ) as server:
             pending = eventually(lambda: missed(server), "the alert is pending")
             assert first.stop() == 0
             eventually(lambda: owner([second]), "the other worker shows the seller")

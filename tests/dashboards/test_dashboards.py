@@ -1,0 +1,203 @@
+"""The dashboards' files: valid for Grafana, whole, laid out, linked, and about names that exist."""
+
+import json
+import re
+from itertools import combinations
+from typing import Any
+
+import pytest
+from grafana_foundation_sdk.cog.encoder import JSONEncoder
+from grafana_foundation_sdk.cog.plugins import register_default_plugins
+from grafana_foundation_sdk.models.dashboard import Dashboard
+
+from grafana.generate.dashboards.history import KNOWLEDGE
+from grafana.generate.dashboards.panels import UNKNOWN
+from grafana.generate.dashboards.seller import seller
+from stream.gauges import ORDER_FAMILIES
+from stream.metrics import METRICS, TARGETS, Metric
+from stream.tools.replay.blocks import SUFFIX
+from stream.windows import Window
+from tests.dashboards.boards import BOARDS, Asked, every_query, filled, panels, variables
+from tests.metric_names import OF_PROMETHEUS, shown_by_workers
+from tests.watch import recorded, selectors
+
+WRITTEN_BY_REPLAYS = {f"{family.name}{SUFFIX}" for family in ORDER_FAMILIES}
+ANYTHING = {
+    "seller": "A2SELLER",
+    "sellers": ".*",
+    "marketplace": ".*",
+    "channel": ".*",
+    "replay": "r1",
+    "__rate_interval": "1m",
+}
+
+each_board = pytest.mark.parametrize("board", BOARDS.values(), ids=list(BOARDS))
+each_query = pytest.mark.parametrize("asked", every_query(), ids=lambda asked: asked.id)
+
+
+def test_there_are_the_four() -> None:
+    assert set(BOARDS) == {"overview", "seller", "pipeline", "history"}
+    assert {board["uid"] for board in BOARDS.values()} == {f"odr-{name}" for name in BOARDS}
+
+
+@each_board
+def test_a_dashboard_holds_nothing_that_grafana_does_not_know(board: dict[str, Any]) -> None:
+    register_default_plugins()
+    read = Dashboard.from_json(board)
+    assert json.loads(JSONEncoder().encode(read)) == board
+
+
+@each_board
+def test_a_dashboard_is_one_that_can_be_provisioned(board: dict[str, Any]) -> None:
+    assert "id" not in board
+    assert "__inputs" not in board
+    assert board["editable"] is False
+    assert board["title"]
+    assert board["description"]
+    sources = [one for one in board["templating"]["list"] if one["type"] == "datasource"]
+    assert [(one["name"], one["query"]) for one in sources] == [("datasource", "prometheus")]
+
+
+@each_board
+def test_every_panel_says_what_it_shows_and_what_nothing_means(board: dict[str, Any]) -> None:
+    titles = [panel["title"] for panel in panels(board)]
+    for panel in panels(board):
+        assert panel["title"]
+        assert panel["description"].endswith("."), panel["title"]
+        assert panel["fieldConfig"]["defaults"]["unit"]
+        assert panel["fieldConfig"]["defaults"]["noValue"]
+        assert panel["datasource"] == {"type": "prometheus", "uid": "${datasource}"}
+        assert all(target["datasource"] == panel["datasource"] for target in panel["targets"])
+        assert len({target["refId"] for target in panel["targets"]}) == len(panel["targets"])
+    assert len({panel["id"] for panel in board["panels"]}) == len(board["panels"])
+    assert titles
+
+
+@each_board
+def test_panels_neither_overlap_nor_leave_the_grid(board: dict[str, Any]) -> None:
+    places = [panel["gridPos"] for panel in board["panels"]]
+    for place in places:
+        assert place["x"] >= 0
+        assert place["x"] + place["w"] <= 24
+    for one, other in combinations(places, 2):
+        beside = one["x"] + one["w"] <= other["x"] or other["x"] + other["w"] <= one["x"]
+        above = one["y"] + one["h"] <= other["y"] or other["y"] + other["h"] <= one["y"]
+        assert beside or above, (one, other)
+
+
+@each_board
+def test_no_row_leaves_a_gap(board: dict[str, Any]) -> None:
+    widths: dict[int, int] = {}
+    for panel in board["panels"]:
+        widths[panel["gridPos"]["y"]] = widths.get(panel["gridPos"]["y"], 0) + panel["gridPos"]["w"]
+    assert set(widths.values()) == {24}
+
+
+@each_query
+def test_a_query_is_about_names_that_exist(asked: Asked) -> None:
+    known = shown_by_workers() | recorded() | OF_PROMETHEUS | WRITTEN_BY_REPLAYS
+    assert {selector.name for selector in selectors(filled(asked.target["expr"], ANYTHING))} <= known
+
+
+@each_query
+def test_only_history_looks_at_what_a_replay_has_written(asked: Asked) -> None:
+    of_replay = [name for name in re.findall(r"\w+", asked.target["expr"]) if name.endswith(SUFFIX)]
+    assert bool(of_replay) is (asked.board == "history" and asked.target["legendFormat"] != "target")
+    if of_replay:
+        assert all(known in KNOWLEDGE for known in re.findall(r'knowledge="(\w+)"', asked.target["expr"]))
+        assert asked.target["expr"].count("last_over_time") == asked.target["expr"].count(SUFFIX)
+        assert asked.target["expr"].count('job="replay"') == len(of_replay)
+
+
+@each_query
+def test_no_query_has_a_target_of_its_own(asked: Asked) -> None:
+    targets = {str(float(target.value)) for target in TARGETS.values() if 0 < target.value < 1}
+    numbers = set(re.findall(r"(?<![\w.])\d+\.\d+(?![\w.])", asked.target["expr"]))
+    shares_of_time = {"0.9"} if "histogram_quantile" in asked.target["expr"] else set()
+    assert not numbers & targets - shares_of_time
+
+
+@each_board
+def test_a_target_is_drawn_beside_every_ratio_over_time(board: dict[str, Any]) -> None:
+    for panel in panels(board):
+        asked = " ".join(target["expr"] for target in panel["targets"])
+        if panel["type"] == "timeseries" and "seller_order_defect_ratio" in asked and " - " not in asked:
+            assert any(target["legendFormat"] == "target" for target in panel["targets"]), panel["title"]
+            assert "seller_target_ratio" in asked
+
+
+def links(board: dict[str, Any]) -> list[str]:
+    found: list[str] = [link["url"] for link in board["links"] if link["type"] == "link"]
+    for panel in panels(board):
+        found += [link["url"] for link in panel["fieldConfig"]["defaults"].get("links", [])]
+        for override in panel["fieldConfig"]["overrides"]:
+            found += [link["url"] for one in override["properties"] if one["id"] == "links" for link in one["value"]]
+    return found
+
+
+@each_board
+def test_links_hand_on_variables_that_are_there(board: dict[str, Any]) -> None:
+    names = {one["name"] for one in board["templating"]["list"]} | {"__url_time_range", "__data"}
+    for url in links(board):
+        assert (
+            set(variables(url.replace("__data.fields.", "__data_")))
+            - {"__data_seller", "__data_marketplace", "__data_channel"}
+            <= names
+        )
+        if url.startswith("/d/"):
+            linked = BOARDS[url.removeprefix("/d/odr-").partition("?")[0]]
+            theirs = {one["name"] for one in linked["templating"]["list"]}
+            assert set(re.findall(r"var-(\w+)=", url)) <= theirs
+
+
+def test_one_click_leads_from_a_seller_in_trouble_to_its_figures_and_on_to_its_orders() -> None:
+    to_seller = [url for url in links(BOARDS["overview"]) if url.startswith("/d/odr-seller?")]
+    assert len(to_seller) == 3
+    for url in to_seller:
+        for name in ("seller", "marketplace", "channel"):
+            assert f"var-{name}=${{__data.fields.{name}:percentencode}}" in url
+    to_orders = set(links(BOARDS["seller"]))
+    assert to_orders == {"${worker:raw}/sellers/${seller:percentencode}"}
+    (worker,) = [one for one in BOARDS["seller"]["templating"]["list"] if one["name"] == "worker"]
+    assert worker["query"] == "http://localhost:6066"
+
+
+def test_sellers_are_typed_not_listed() -> None:
+    for board in BOARDS.values():
+        for one in board["templating"]["list"]:
+            assert one["name"] not in {"seller", "sellers"} or one["type"] == "textbox"
+            assert "seller)" not in str(one["query"])
+
+
+@each_board
+def test_where_no_worker_answers_no_number_says_that_all_is_well(board: dict[str, Any]) -> None:
+    for panel in panels(board):
+        told_by_prometheus = all(re.search(r"ALERTS|up\{", target["expr"]) for target in panel["targets"][:1])
+        if panel["type"] == "stat" and not told_by_prometheus:
+            says = panel["fieldConfig"]["defaults"]["noValue"]
+            assert says == UNKNOWN or says.startswith("no such seller"), panel["title"]
+
+
+def test_overview_shows_the_gravest_first() -> None:
+    titles = [panel["title"] for panel in panels(BOARDS["overview"])]
+    assert titles[0] == "Over target"
+    assert titles.index("Over target, worst first") < titles.index("About to be, worst first") < titles.index("Why")
+
+
+def test_a_metric_with_counts_of_its_own_arrives_by_its_row_in_the_table() -> None:
+    late = Metric(
+        "late_shipment",
+        "seller_late_shipment",
+        "late",
+        "shipped",
+        (Window("30d", 30, 0), Window("10d", 10, 0)),
+        TARGETS["late_shipment"],
+        "orders confirmed after their latest ship date",
+    )
+    board = json.loads(seller((*METRICS, late)).to_json())
+    (panel,) = [panel for panel in panels(board) if panel["title"] == "Late shipment ratio"]
+    ratio, target = (target["expr"] for target in panel["targets"])
+    assert "seller_late_shipment_ratio{" in ratio
+    assert 'metric="late_shipment"' in target
+    assert "Other metrics" in [panel["title"] for panel in board["panels"] if panel["type"] == "row"]
+    assert "Other metrics" not in [panel["title"] for panel in BOARDS["seller"]["panels"]]

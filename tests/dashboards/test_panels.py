@@ -1,0 +1,74 @@
+"""Every panel's query returns data from a real Prometheus that watches real workers, with every fault provoked."""
+
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from stream.tools.kafka import Broker
+from tests.broker.harness import Cluster, eventually
+from tests.dashboards.boards import Asked, every_query, filled
+from tests.dashboards.market import REPLAY, SELLER, watched
+from tests.watch import Server
+
+pytestmark = pytest.mark.broker
+
+CHOSEN = {
+    "seller": SELLER,
+    "sellers": ".*",
+    "marketplace": ".*",
+    "channel": ".*",
+    "replay": REPLAY,
+    "__rate_interval": "10s",
+}
+DAY = 86_400
+
+
+@pytest.fixture(scope="module")
+def server(broker: Broker, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    cluster = Cluster(broker.bootstrap, "panels.", tmp_path_factory.mktemp("panels"), {"STREAM_TODAY": ""})
+    with watched(cluster) as started:
+        yield started
+
+
+def answer(server: Server, asked: Asked) -> list[dict[str, Any]] | None:
+    """Return the series that a panel gets, None where there are none."""
+    expr, now = filled(asked.target["expr"], CHOSEN), time.time()
+    if asked.target["instant"]:
+        return server.query(expr) or None
+    since, step = (10 * DAY, DAY / 4) if asked.board == "history" else (300, 5)
+    return server.query_range(expr, now - since, now, step) or None
+
+
+@pytest.mark.parametrize("asked", every_query(), ids=lambda asked: asked.id)
+def test_a_panel_has_something_to_show(asked: Asked, server: Server) -> None:
+    series = eventually(lambda: answer(server, asked), asked.target["expr"], 30)
+    values = [value for one in series for _, value in one.get("values", [one.get("value")])]
+    assert any(value != "NaN" for value in values)
+
+
+def test_history_shows_what_came_later(server: Server) -> None:
+    (gap,) = [asked for asked in every_query() if asked.panel["title"] == "The gap in orders"]
+    expr, now = filled(gap.target["expr"], CHOSEN), time.time()
+    series = server.query_range(expr, now - 80 * DAY, now, DAY)
+    assert any(float(value) != 0 for one in series for _, value in one["values"])
+
+
+@pytest.mark.parametrize(
+    "happened",
+    [
+        'stream_dead_letters_total{topic="orders", reason="not_json"} > 0',
+        'stream_dead_letters_total{topic="feedback", reason="no_value"} > 0',
+        'stream_ignored_events_total{topic="orders", reason="redelivered"} > 0',
+        'stream_reclassifications_total{figure="defective_orders", direction="left"} > 0',
+        "stream_rebalances_total > 1",
+        "count by (job) (count by (job, instance) (stream_partitions > 0)) == 2",
+        'stream_split_sellers > 0 or count without (instance) (seller_orders{window="ahead", seller="SPLIT"}) == 2',
+        'ALERTS{alertname="DeadLetters", alertstate="firing"}',
+        'ALERTS{alertname="SellerTargetMissed", alertstate="firing", seller="JUST-OVER"}',
+        'ALERTS{alertname="SellerTargetMissedLowVolume", alertstate="firing", seller="TINY-SHOP"}',
+    ],
+)
+def test_what_panels_are_about_has_happened(happened: str, server: Server) -> None:
+    eventually(lambda: server.query(f"max_over_time(({happened})[10m:1s])") or None, happened, 30)
