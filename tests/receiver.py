@@ -12,6 +12,9 @@ from tests.watch import WATCHING
 
 CONFIG: Final = WATCHING / "alertmanager" / "alertmanager.yml"
 
+RECEIVERS: Final = {"seller": "sellers", "pipeline": "operators"}
+"""Who is told of an alert, by its label `scope`."""
+
 
 class Receiver:
     """Listens on this machine; `told` is every notification, newest last, each with the `path` that it came to."""

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.broker.harness import eventually
-from tests.receiver import CONFIG, Receiver, alertmanager_config, quick
+from tests.receiver import CONFIG, RECEIVERS, Receiver, alertmanager_config, quick
 from tests.watch import Server, alertmanager, alerts, run
 
 
@@ -20,7 +20,7 @@ def test_amtool_accepts_the_configuration() -> None:
 @pytest.mark.parametrize("alert", alerts(), ids=lambda alert: alert["alert"])
 def test_an_alert_goes_to_those_who_can_act_on_it(alert: dict[str, Any]) -> None:
     labels = [f"{name}={value}" for name, value in {"alertname": alert["alert"], **alert["labels"]}.items()]
-    wanted = {"seller": "sellers", "pipeline": "operators"}[alert["labels"]["scope"]]
+    wanted = RECEIVERS[alert["labels"]["scope"]]
     run("amtool", "config", "routes", "test", f"--config.file={CONFIG}", f"--verify.receivers={wanted}", *labels)
 
 
