@@ -1,4 +1,4 @@
-"""`odr demo`: a real Kafka, a simulated marketplace, a worker and its page, with one command.
+"""`odr demo`: a real Kafka, a simulated marketplace, a worker and its page, Prometheus too, with one command.
 
 Everything is under the topic prefix `demo.`, so that no real topic ever gets a made-up order, and starts afresh each
 time. A broker named in STREAM_BROKERS is used instead of one of its own.
@@ -11,8 +11,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
@@ -24,6 +23,7 @@ from rich.console import Console
 from rich.panel import Panel
 
 from stream.settings import Settings, variable
+from stream.tools import child, prometheus
 from stream.tools.kafka import Broker
 from stream.tools.market import fill, live
 from stream.tools.produce import Producer
@@ -37,6 +37,10 @@ _DIRECTORY: Final = Path(".odr/demo")
 _LOOK_SECONDS: Final = 0.5
 _STOP_SECONDS: Final = 30.0
 _READY_SECONDS: Final = 120.0
+_WITHOUT_PROMETHEUS: Final = """
+Alerts need a `prometheus` on the PATH, and the demo again:
+
+  apt-get install prometheus   (or however your system installs it)"""
 
 
 class DemoError(Exception):
@@ -67,8 +71,9 @@ async def _play(settings: Settings, started: ExitStack, console: Console) -> Non
     async with Producer(settings) as producer:
         await fill(producer, market, MARKET.days, console)
         worker = started.enter_context(_worker(settings))
-        await _until_ready(settings, worker)
-        console.print(_block(settings))
+        await _until_ready(f"{_address(settings)}/readyz", "the worker", worker)
+        alerts = await _alerts(settings, started)
+        console.print(_block(settings, alerts))
         playing = asyncio.ensure_future(live(producer, market))
         while worker.poll() is None and not playing.done():  # noqa: ASYNC110 - a process sets no event
             await asyncio.sleep(_LOOK_SECONDS)
@@ -77,39 +82,40 @@ async def _play(settings: Settings, started: ExitStack, console: Console) -> Non
         raise DemoError(f"the worker has ended with status {worker.poll()}; its last words are above")
 
 
-@contextmanager
-def _worker(settings: Settings) -> Iterator[subprocess.Popen[bytes]]:
+def _worker(settings: Settings) -> AbstractContextManager[subprocess.Popen[bytes]]:
     """Run a worker that Ctrl-C in the terminal does not reach, so that it stops after its last event."""
     given = settings.model_dump(include={"brokers", "topic_prefix", "group", "http_host", "http_port"})
     environment = os.environ | {variable(name): str(value) for name, value in given.items()}
     environment[variable("data_dir")] = str(_DIRECTORY / "worker")
-    worker = subprocess.Popen(
-        [sys.executable, "-m", "stream", "worker", "--quiet"], env=environment, start_new_session=True
-    )
+    command = [sys.executable, "-m", "stream", "worker", "--quiet"]
+    return child.running(command, environment=environment, stop_seconds=_STOP_SECONDS)
+
+
+async def _alerts(settings: Settings, started: ExitStack) -> str:
+    """Start Prometheus if there is one; return what is to be said of alerts."""
+    if not prometheus.installed():
+        return _WITHOUT_PROMETHEUS
+    server = started.enter_context(prometheus.running(_DIRECTORY / "prometheus", settings))
     try:
-        yield worker
-    finally:
-        worker.terminate()
-        try:
-            worker.wait(_STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            worker.kill()
-            worker.wait()
+        await _until_ready(f"{server.address}/-/ready", "Prometheus", server.process)
+    except DemoError as problem:
+        return f"\nThere are no alerts: {problem}; its log is {server.log}."
+    return f"  alerts, in Prometheus      {server.address}/alerts"
 
 
 class _NotReadyError(Exception):
-    """The worker has not answered as ready yet."""
+    """A process has not answered as ready yet."""
 
 
-async def _until_ready(settings: Settings, worker: subprocess.Popen[bytes]) -> None:
-    url = f"{_address(settings)}/readyz"
+async def _until_ready(url: str, what: str, process: subprocess.Popen[bytes]) -> None:
+    """Wait until a page answers; raises DemoError where the process behind it ends."""
     async with aiohttp.ClientSession() as session:
         async for attempt in stamina.retry_context(
             on=(_NotReadyError, aiohttp.ClientError), attempts=None, timeout=_READY_SECONDS, wait_max=0.5
         ):
             with attempt:
-                if worker.poll() is not None:
-                    raise DemoError(f"the worker has ended with status {worker.returncode}")
+                if process.poll() is not None:
+                    raise DemoError(f"{what} has ended with status {process.returncode}")
                 async with session.get(url) as answer:
                     if answer.status != 200:
                         raise _NotReadyError
@@ -119,7 +125,7 @@ def _address(settings: Settings) -> str:
     return f"http://{settings.http_host}:{settings.http_port}"
 
 
-def _block(settings: Settings) -> Panel:
+def _block(settings: Settings, alerts: str) -> Panel:
     address = _address(settings)
     return Panel.fit(
         f"A simulated marketplace of {MARKET.sellers} sellers, {MARKET.days} days of history, "
@@ -127,7 +133,8 @@ def _block(settings: Settings) -> Panel:
         f"  the sellers, worst first   {address}/\n"
         f"  one of them, with orders   {address}/sellers/BURST-HIT\n"
         f"  for Prometheus             {address}/metrics\n"
-        f"  Kafka                      {settings.brokers}, topics {PREFIX}*\n\n"
+        f"  Kafka                      {settings.brokers}, topics {PREFIX}*\n"
+        f"{alerts}\n\n"
         "Ctrl-C stops everything.",
         title="odr demo",
     )

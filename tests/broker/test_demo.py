@@ -1,11 +1,19 @@
 """The demo and the simulator, as a newcomer starts them."""
 
+import json
 import os
+import re
+import shutil
 import signal
+import socket
 import subprocess
 import sys
 import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -15,17 +23,62 @@ from tests.recount import parse_metrics
 
 pytestmark = pytest.mark.broker
 
+ROOT = Path(__file__).parents[2]
 
-def demo(directory: Path, port: int, *more: str) -> subprocess.Popen[str]:
-    """Start the demo with a broker of its own."""
-    clean = {name: value for name, value in os.environ.items() if not name.startswith("STREAM_")}
-    return subprocess.Popen(
-        [sys.executable, "-m", "stream", "demo", "--http-port", str(port), *more],
-        cwd=directory,
-        env=clean,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+
+class Demo:
+    """`odr demo` with a broker of its own, in a directory of its own."""
+
+    def __init__(self, directory: Path, **environment: str) -> None:
+        self.directory = directory
+        self.port = free_port()
+        clean = {name: value for name, value in os.environ.items() if not name.startswith("STREAM_")}
+        self._told = directory / "told.txt"
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "stream", "demo", "--http-port", str(self.port)],
+            cwd=directory,
+            env=clean | {"PYTHONPATH": str(ROOT)} | environment,
+            stderr=self._told.open("w"),
+        )
+
+    def said(self) -> str:
+        return self._told.read_text()
+
+    def await_block(self) -> str:
+        """Return what it says once everything runs."""
+
+        def told() -> bool:
+            assert self.process.poll() is None, self.said()
+            return "Ctrl-C stops everything" in self.said()
+
+        eventually(told, "the demo says where everything is", 180)
+        return self.said()
+
+    def interrupt(self) -> None:
+        """Press Ctrl-C; fail unless that ends it as it should, and all that it started."""
+        self.process.send_signal(signal.SIGINT)
+        assert self.process.wait(60) == 0, self.said()
+        assert at_work_in(self.directory) == []
+
+
+@contextmanager
+def demo(directory: Path, **environment: str) -> Iterator[Demo]:
+    running = Demo(directory, **environment)
+    try:
+        yield running
+    finally:
+        running.process.kill()
+        running.process.wait()
+
+
+def at_work_in(directory: Path) -> list[str]:
+    """Return the command of every process that works in a directory or below it."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):  # it may have ended meanwhile
+            if (process / "cwd").resolve(strict=True).is_relative_to(directory):
+                found.append((process / "cmdline").read_text().replace("\0", " "))
+    return [command for command in found if command]
 
 
 def reclassified(port: int) -> float | None:
@@ -39,34 +92,100 @@ def reclassified(port: int) -> float | None:
 
 @pytest.mark.usefixtures("kafka_here")
 def test_the_demo_shows_moving_figures_and_ctrl_c_stops_all_of_it(tmp_path: Path) -> None:
-    port = free_port()
-    running = demo(tmp_path, port)
-    try:
-        eventually(lambda: reclassified(port), "claims are taken back", 120)
-        filled = reclassified(port) or 0
-        eventually(lambda: (reclassified(port) or 0) > filled, "they go on being taken back, live", 120)
-        second = demo(tmp_path, port)
-        _, said = second.communicate(timeout=30)
-        assert second.returncode == 1
-        assert f"127.0.0.1:{port} can't be used" in said
-        assert said.count("\n") == 1
-        running.send_signal(signal.SIGINT)
-        _, said = running.communicate(timeout=60)
-    finally:
-        running.kill()
-    assert running.returncode == 0, said
-    assert f"http://127.0.0.1:{port}/sellers/BURST-HIT" in said
-    assert subprocess.run(["pgrep", "-f", str(tmp_path)], check=False, capture_output=True).stdout == b""
+    with demo(tmp_path) as running:
+        said = running.await_block()
+        assert f"http://127.0.0.1:{running.port}/sellers/BURST-HIT" in said
+        eventually(lambda: reclassified(running.port), "claims are taken back", 120)
+        filled = reclassified(running.port) or 0
+        eventually(lambda: (reclassified(running.port) or 0) > filled, "they go on being taken back, live", 120)
+        assert len(at_work_in(tmp_path)) >= 3  # the demo, Kafka and the worker
+        running.interrupt()
+
+
+@pytest.mark.usefixtures("kafka_here")
+def test_a_demo_beside_another_is_refused_in_one_line(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = str(other.getsockname()[1])
+        second = subprocess.run(
+            [sys.executable, "-m", "stream", "demo", "--http-port", port],
+            cwd=tmp_path,
+            env=os.environ | {"PYTHONPATH": str(ROOT)},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+    assert second.returncode == 1
+    assert f"127.0.0.1:{port} can't be used" in second.stderr
+    assert second.stderr.count("\n") == 1
 
 
 @pytest.mark.usefixtures("kafka_here")
 def test_ctrl_c_in_the_middle_of_the_start_stops_what_has_been_started(tmp_path: Path) -> None:
-    running = demo(tmp_path, free_port())
-    eventually((tmp_path / ".odr/demo/kafka/kafka.log").exists, "Kafka is starting")
-    running.send_signal(signal.SIGINT)
-    _, said = running.communicate(timeout=60)
-    assert running.returncode == 0, said
-    assert subprocess.run(["pgrep", "-f", str(tmp_path)], check=False, capture_output=True).stdout == b""
+    with demo(tmp_path) as running:
+        eventually((tmp_path / ".odr/demo/kafka/kafka.log").exists, "Kafka is starting")
+        running.interrupt()
+
+
+@pytest.mark.usefixtures("kafka_here", "prometheus_here")
+def test_the_demos_prometheus_scrapes_its_worker_and_evaluates_the_rules(tmp_path: Path) -> None:
+    with demo(tmp_path, STREAM_HTTP_TOKEN="open sesame") as running:  # the scrapes must know it
+        address = alerts_address(running.await_block())
+        eventually(lambda: scrape_health(address) == ["up"], "the worker is a healthy target")
+        rules = eventually(lambda: evaluated(address), "every rule has been evaluated")
+        assert [rule for rule in rules if rule["health"] != "ok" or rule.get("lastError")] == []
+        assert {rule["type"] for rule in rules} == {"recording", "alerting"}
+        assert asked(address, "count(seller_order_defect_ratio)") > 40
+        assert any("prometheus" in command for command in at_work_in(tmp_path))
+        running.interrupt()
+
+
+@pytest.mark.usefixtures("kafka_here", "prometheus_here")
+def test_a_demo_that_is_killed_leaves_nothing_behind(tmp_path: Path) -> None:
+    with demo(tmp_path) as running:
+        running.await_block()
+        running.process.kill()
+        eventually(lambda: at_work_in(tmp_path) == [], "everything has ended with it", 20)
+
+
+@pytest.mark.usefixtures("kafka_here")
+def test_without_prometheus_the_demo_says_how_to_get_it(tmp_path: Path) -> None:
+    (tmp_path / "bin").mkdir()
+    for needed in ("sh", "nproc"):
+        if found := shutil.which(needed):
+            (tmp_path / "bin" / needed).symlink_to(found)
+    with demo(tmp_path, PATH=str(tmp_path / "bin")) as running:
+        assert "apt-get install prometheus" in running.await_block()
+
+
+def api(address: str, path: str) -> Any:
+    try:
+        with urllib.request.urlopen(f"{address}/api/v1/{path}", timeout=5) as answer:
+            return json.load(answer)["data"]
+    except OSError:
+        return None
+
+
+def alerts_address(said: str) -> str:
+    found = re.search(r"(http://127\.0\.0\.1:\d+)/alerts", said)
+    assert found, said
+    return found[1]
+
+
+def scrape_health(address: str) -> list[str]:
+    return [target["health"] for target in (api(address, "targets") or {}).get("activeTargets", [])]
+
+
+def evaluated(address: str) -> list[dict[str, Any]] | None:
+    """Return the rules that have no long interval of their own, once each has been evaluated for the first time."""
+    groups = [group for group in (api(address, "rules") or {}).get("groups", []) if group["interval"] < 60]
+    rules = [rule for group in groups for rule in group["rules"]]
+    return None if not rules or any(rule["health"] == "unknown" for rule in rules) else rules
+
+
+def asked(address: str, query: str) -> float:
+    result = api(address, f"query?query={quote(query)}")["result"]
+    return float(result[0]["value"][1]) if result else 0.0
 
 
 def test_a_simulated_history_is_read_without_a_dead_letter(broker: Broker, topic_prefix: str, tmp_path: Path) -> None:
