@@ -1,6 +1,5 @@
 import os
 import secrets
-import shutil
 from collections.abc import Iterator
 
 import pytest
@@ -30,12 +29,3 @@ def broker(kafka_here: None, tmp_path_factory: pytest.TempPathFactory) -> Iterat
 def topic_prefix() -> str:
     """A prefix for this test's topics and groups, so that tests share a broker without meeting."""
     return f"t{secrets.token_hex(2)}."
-
-
-@pytest.fixture(scope="session")
-def prometheus_here() -> None:
-    """Skips where there is no Prometheus; in CI a missing one is a failure, not a skip."""
-    if shutil.which("prometheus") is None:
-        if os.environ.get("CI"):
-            pytest.fail("no `prometheus` on the PATH", pytrace=False)
-        pytest.skip("no `prometheus` on the PATH")

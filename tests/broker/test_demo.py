@@ -1,84 +1,19 @@
 """The demo and the simulator, as a newcomer starts them."""
 
-import json
-import os
-import re
 import shutil
-import signal
 import socket
 import subprocess
-import sys
 import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
-from urllib.parse import quote
 
 import pytest
 
 from stream.tools.kafka import Broker
-from tests.broker.harness import Cluster, eventually, figure, free_port
+from tests.broker.demonstration import PROGRAM, alerts_address, asked, at_work_in, demo, evaluated, scrape_health
+from tests.broker.harness import Cluster, eventually, figure
 from tests.recount import parse_metrics
 
 pytestmark = pytest.mark.broker
-
-ROOT = Path(__file__).parents[2]
-
-
-class Demo:
-    """`odr demo` with a broker of its own, in a directory of its own."""
-
-    def __init__(self, directory: Path, **environment: str) -> None:
-        self.directory = directory
-        self.port = free_port()
-        clean = {name: value for name, value in os.environ.items() if not name.startswith("STREAM_")}
-        self._told = directory / "told.txt"
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "stream", "demo", "--http-port", str(self.port)],
-            cwd=directory,
-            env=clean | {"PYTHONPATH": str(ROOT)} | environment,
-            stderr=self._told.open("w"),
-        )
-
-    def said(self) -> str:
-        return self._told.read_text()
-
-    def await_block(self) -> str:
-        """Return what it says once everything runs."""
-
-        def told() -> bool:
-            assert self.process.poll() is None, self.said()
-            return "Ctrl-C stops everything" in self.said()
-
-        eventually(told, "the demo says where everything is", 180)
-        return self.said()
-
-    def interrupt(self) -> None:
-        """Press Ctrl-C; fail unless that ends it as it should, and all that it started."""
-        self.process.send_signal(signal.SIGINT)
-        assert self.process.wait(60) == 0, self.said()
-        assert at_work_in(self.directory) == []
-
-
-@contextmanager
-def demo(directory: Path, **environment: str) -> Iterator[Demo]:
-    running = Demo(directory, **environment)
-    try:
-        yield running
-    finally:
-        running.process.kill()
-        running.process.wait()
-
-
-def at_work_in(directory: Path) -> list[str]:
-    """Return the command of every process that works in a directory or below it."""
-    found = []
-    for process in Path("/proc").glob("[0-9]*"):
-        with suppress(OSError):  # it may have ended meanwhile
-            if (process / "cwd").resolve(strict=True).is_relative_to(directory):
-                found.append((process / "cmdline").read_text().replace("\0", " "))
-    return [command for command in found if command]
 
 
 def reclassified(port: int) -> float | None:
@@ -107,9 +42,8 @@ def test_a_demo_beside_another_is_refused_in_one_line(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = str(other.getsockname()[1])
         second = subprocess.run(
-            [sys.executable, "-m", "stream", "demo", "--http-port", port],
+            [*PROGRAM, "demo", "--http-port", port],
             cwd=tmp_path,
-            env=os.environ | {"PYTHONPATH": str(ROOT)},
             capture_output=True,
             text=True,
             timeout=60,
@@ -156,36 +90,6 @@ def test_without_prometheus_the_demo_says_how_to_get_it(tmp_path: Path) -> None:
             (tmp_path / "bin" / needed).symlink_to(found)
     with demo(tmp_path, PATH=str(tmp_path / "bin")) as running:
         assert "apt-get install prometheus" in running.await_block()
-
-
-def api(address: str, path: str) -> Any:
-    try:
-        with urllib.request.urlopen(f"{address}/api/v1/{path}", timeout=5) as answer:
-            return json.load(answer)["data"]
-    except OSError:
-        return None
-
-
-def alerts_address(said: str) -> str:
-    found = re.search(r"(http://127\.0\.0\.1:\d+)/alerts", said)
-    assert found, said
-    return found[1]
-
-
-def scrape_health(address: str) -> list[str]:
-    return [target["health"] for target in (api(address, "targets") or {}).get("activeTargets", [])]
-
-
-def evaluated(address: str) -> list[dict[str, Any]] | None:
-    """Return the rules that have no long interval of their own, once each has been evaluated for the first time."""
-    groups = [group for group in (api(address, "rules") or {}).get("groups", []) if group["interval"] < 60]
-    rules = [rule for group in groups for rule in group["rules"]]
-    return None if not rules or any(rule["health"] == "unknown" for rule in rules) else rules
-
-
-def asked(address: str, query: str) -> float:
-    result = api(address, f"query?query={quote(query)}")["result"]
-    return float(result[0]["value"][1]) if result else 0.0
 
 
 def test_a_simulated_history_is_read_without_a_dead_letter(broker: Broker, topic_prefix: str, tmp_path: Path) -> None:
