@@ -12,7 +12,7 @@ import socket
 import subprocess
 import sys
 from contextlib import AbstractContextManager, ExitStack
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import FrameType
 from typing import Final
@@ -25,7 +25,7 @@ from rich.panel import Panel
 from stream.settings import Settings, variable
 from stream.tools import child, prometheus
 from stream.tools.kafka import Broker
-from stream.tools.market import fill, live
+from stream.tools.market import fill, live, relive
 from stream.tools.produce import Producer
 from stream.tools.simulate import Market, MarketSettings
 from stream.tools.topics import create, delete
@@ -37,6 +37,7 @@ _DIRECTORY: Final = Path(".odr/demo")
 _LOOK_SECONDS: Final = 0.5
 _STOP_SECONDS: Final = 30.0
 _READY_SECONDS: Final = 120.0
+_RELIVE: Final = "  its history in 90 seconds  odr demo --speed 1d/s\n"
 _WITHOUT_PROMETHEUS: Final = """
 Alerts need a `prometheus` on the PATH, and the demo again:
 
@@ -47,8 +48,11 @@ class DemoError(Exception):
     """The demo can't go on; the message is one line for the user."""
 
 
-def run(settings: Settings, *, own_broker: bool, console: Console) -> int:
-    """Run the demo until Ctrl-C or SIGTERM; return its exit status. Everything that it started is stopped."""
+def run(settings: Settings, *, own_broker: bool, speed: timedelta | None, console: Console) -> int:
+    """Run the demo until Ctrl-C or SIGTERM; return its exit status. Everything that it started is stopped.
+
+    `speed` is how much of its history passes in a second; None: all of it is there from the start.
+    """
     _require_free_port(settings)
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell may have started us with it ignored
     signal.signal(signal.SIGTERM, _as_interrupt)
@@ -58,23 +62,26 @@ def run(settings: Settings, *, own_broker: bool, console: Console) -> int:
             if own_broker:
                 broker = started.enter_context(Broker(_DIRECTORY / "kafka", on_progress=console.print))
                 settings = settings.model_copy(update={"brokers": broker.bootstrap})
-            asyncio.run(_play(settings, started, console))
+            if speed is not None:
+                settings = settings.model_copy(update={"today": "events"})
+            asyncio.run(_play(settings, started, speed, console))
     except KeyboardInterrupt:
         console.print("stopped")
     return 0
 
 
-async def _play(settings: Settings, started: ExitStack, console: Console) -> None:
+async def _play(settings: Settings, started: ExitStack, speed: timedelta | None, console: Console) -> None:
     await delete(settings)
     await create(settings)
     market = Market(MARKET, datetime.now(UTC))
     async with Producer(settings) as producer:
-        await fill(producer, market, MARKET.days, console)
+        if speed is None:
+            await fill(producer, market, MARKET.days, console)
         worker = started.enter_context(_worker(settings))
         await _until_ready(f"{_address(settings)}/readyz", "the worker", worker)
         alerts = await _alerts(settings, started)
-        console.print(_block(settings, alerts))
-        playing = asyncio.ensure_future(live(producer, market))
+        console.print(_block(settings, speed, alerts))
+        playing = asyncio.ensure_future(_go_on(producer, market, speed, console))
         while worker.poll() is None and not playing.done():  # noqa: ASYNC110 - a process sets no event
             await asyncio.sleep(_LOOK_SECONDS)
         if playing.done():
@@ -82,9 +89,16 @@ async def _play(settings: Settings, started: ExitStack, console: Console) -> Non
         raise DemoError(f"the worker has ended with status {worker.poll()}; its last words are above")
 
 
+async def _go_on(producer: Producer, market: Market, speed: timedelta | None, console: Console) -> None:
+    if speed is not None:
+        await relive(producer, market, MARKET.days, speed, console)
+        console.print(f"the {MARKET.days} days have passed; live events follow")
+    await live(producer, market)
+
+
 def _worker(settings: Settings) -> AbstractContextManager[subprocess.Popen[bytes]]:
     """Run a worker that Ctrl-C in the terminal does not reach, so that it stops after its last event."""
-    given = settings.model_dump(include={"brokers", "topic_prefix", "group", "http_host", "http_port"})
+    given = settings.model_dump(include={"brokers", "topic_prefix", "group", "http_host", "http_port", "today"})
     environment = os.environ | {variable(name): str(value) for name, value in given.items()}
     environment[variable("data_dir")] = str(_DIRECTORY / "worker")
     command = [sys.executable, "-m", "stream", "worker", "--quiet"]
@@ -125,19 +139,26 @@ def _address(settings: Settings) -> str:
     return f"http://{settings.http_host}:{settings.http_port}"
 
 
-def _block(settings: Settings, alerts: str) -> Panel:
+def _block(settings: Settings, speed: timedelta | None, alerts: str) -> Panel:
     address = _address(settings)
     return Panel.fit(
-        f"A simulated marketplace of {MARKET.sellers} sellers, {MARKET.days} days of history, "
+        f"A simulated marketplace of {MARKET.sellers} sellers, {_history(speed)}, "
         f"{MARKET.rate:.0f} events a second.\n\n"
         f"  the sellers, worst first   {address}/\n"
         f"  one of them, with orders   {address}/sellers/BURST-HIT\n"
         f"  for Prometheus             {address}/metrics\n"
         f"  Kafka                      {settings.brokers}, topics {PREFIX}*\n"
+        f"{_RELIVE if speed is None else ''}"
         f"{alerts}\n\n"
         "Ctrl-C stops everything.",
         title="odr demo",
     )
+
+
+def _history(speed: timedelta | None) -> str:
+    if speed is None:
+        return f"{MARKET.days} days of history"
+    return f"{MARKET.days} days that pass in {timedelta(days=MARKET.days) / speed:,.0f} s, then"
 
 
 def _require_free_port(settings: Settings) -> None:

@@ -21,13 +21,15 @@ PROGRAM = (sys.executable, "-m", "stream")
 class Demo:
     """`odr demo` in a directory of its own, with a broker of its own unless the environment names one."""
 
-    def __init__(self, directory: Path, program: Sequence[str], environment: Mapping[str, str]) -> None:
+    def __init__(
+        self, directory: Path, program: Sequence[str], flags: Sequence[str], environment: Mapping[str, str]
+    ) -> None:
         self.directory = directory
         self.port = free_port()
         clean = {name: value for name, value in os.environ.items() if not name.startswith("STREAM_")}
         self._told = directory / "told.txt"
         self.process = subprocess.Popen(
-            [*program, "demo", "--http-port", str(self.port)],
+            [*program, "demo", "--http-port", str(self.port), *flags],
             cwd=directory,
             env={**clean, **environment},
             stderr=self._told.open("w"),
@@ -54,8 +56,10 @@ class Demo:
 
 
 @contextmanager
-def demo(directory: Path, program: Sequence[str] = PROGRAM, **environment: str) -> Iterator[Demo]:
-    running = Demo(directory, program, environment)
+def demo(
+    directory: Path, program: Sequence[str] = PROGRAM, flags: Sequence[str] = (), **environment: str
+) -> Iterator[Demo]:
+    running = Demo(directory, program, flags, environment)
     try:
         yield running
     finally:

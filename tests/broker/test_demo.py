@@ -4,6 +4,7 @@ import shutil
 import socket
 import subprocess
 import urllib.request
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -16,13 +17,22 @@ from tests.recount import parse_metrics
 pytestmark = pytest.mark.broker
 
 
-def reclassified(port: int) -> float | None:
+def shown(port: int, name: str, **labels: str) -> float | None:
+    """Return what a demo's worker shows; None where that is nothing, or nobody answers."""
     try:
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as answer:
-            series = parse_metrics(answer.read().decode())
+            return figure(parse_metrics(answer.read().decode()), name, **labels)
     except OSError:
         return None
-    return figure(series, "stream_reclassifications_total", figure="claim_orders", direction="left")
+
+
+def reclassified(port: int) -> float | None:
+    return shown(port, "stream_reclassifications_total", figure="claim_orders", direction="left")
+
+
+def evaluation_day(port: int) -> date | None:
+    began = shown(port, "seller_evaluation_day_timestamp_seconds", marketplace="ATVPDKIKX0DER")
+    return None if began is None else datetime.fromtimestamp(began, UTC).date()
 
 
 @pytest.mark.usefixtures("kafka_here")
@@ -30,10 +40,30 @@ def test_the_demo_shows_moving_figures_and_ctrl_c_stops_all_of_it(tmp_path: Path
     with demo(tmp_path) as running:
         said = running.await_block()
         assert f"http://127.0.0.1:{running.port}/sellers/BURST-HIT" in said
+        assert "odr demo --speed" in said
         eventually(lambda: reclassified(running.port), "claims are taken back", 120)
         filled = reclassified(running.port) or 0
         eventually(lambda: (reclassified(running.port) or 0) > filled, "they go on being taken back, live", 120)
         assert len(at_work_in(tmp_path)) >= 3  # the demo, Kafka and the worker
+        running.interrupt()
+
+
+@pytest.mark.usefixtures("kafka_here")
+def test_a_demo_at_speed_relives_its_history_and_then_goes_on_live(tmp_path: Path) -> None:
+    long_ago, today = datetime.now(UTC).date() - timedelta(days=5), datetime.now(UTC).date()
+    with demo(tmp_path, flags=["--speed", "10d/s"]) as running:
+        said = running.await_block()
+        assert "90 days that pass in 9 s" in said
+        assert "--speed" not in said
+        first = eventually(lambda: evaluation_day(running.port), "its days have begun to pass")
+        assert first < long_ago
+        eventually(lambda: (evaluation_day(running.port) or first) > first, "the evaluation day follows")
+        eventually(lambda: "the 90 days have passed" in running.said(), "its days have passed", 120)
+        eventually(lambda: (evaluation_day(running.port) or first) >= today, "it is today", 120)
+        burst = {"seller": "BURST-HIT", "marketplace": "ATVPDKIKX0DER", "channel": "MFN", "window": "official"}
+        assert (shown(running.port, "seller_order_defect_ratio", **burst) or 0) > 0.01
+        relived = shown(running.port, "stream_events_total", topic="orders") or 0
+        eventually(lambda: (shown(running.port, "stream_events_total", topic="orders") or 0) > relived, "live orders")
         running.interrupt()
 
 
