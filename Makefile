@@ -5,7 +5,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: bench bench-replay demo faults faust grafana soak test lint types imports clean
+.PHONY: bench bench-replay demo faults faust grafana scale soak test lint types imports clean
 
 demo: $(INSTALLED)
 	$(BIN)/odr demo
@@ -15,6 +15,10 @@ bench: $(INSTALLED)
 
 bench-replay: $(INSTALLED)
 	$(BIN)/python -m tests.benchmarks.replay
+
+# What scrapes and rules cost with many sellers; SCALE="--sellers 2000 --rate 5000" for other than 10,000 and 20,000.
+scale: $(INSTALLED)
+	$(BIN)/python -m tests.benchmarks.scale $(SCALE)
 
 faust: $(INSTALLED)
 	$(BIN)/python -m tests.stock_faust.compare

@@ -8,7 +8,7 @@ import sys
 import traceback
 from collections.abc import Callable
 from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, TypeVar
@@ -154,9 +154,14 @@ def worker(settings: Settings, level: str | None) -> None:
 
 
 @main.command()
+@click.option(
+    "--speed", type=SPEED, help="Relive the history, so much of it in a second [default: fill it in at once]."
+)
 @with_settings("brokers", "http_host", "http_port")
-def demo(settings: Settings) -> None:
+def demo(settings: Settings, speed: timedelta | None) -> None:
     """Show the program at work: a real Kafka, a simulated marketplace, a worker and its live page.
+
+    With --speed 1d/s its 90 days pass in as many seconds, and one watches the sellers get into trouble, and out of it.
 
     A broker named in STREAM_BROKERS, or with --brokers, is used instead of one of its own.
     """
@@ -164,7 +169,7 @@ def demo(settings: Settings) -> None:
 
     own_broker = "brokers" not in settings.model_fields_set
     made_up = settings.model_copy(update={"topic_prefix": PREFIX, "group": GROUP})
-    sys.exit(run(made_up, own_broker=own_broker, console=Console(stderr=True)))
+    sys.exit(run(made_up, own_broker=own_broker, speed=speed, console=Console(stderr=True)))
 
 
 _ABOVE_ZERO: Final = click.FloatRange(0, min_open=True)

@@ -7,7 +7,7 @@ one string per name, made again only when its counts have moved, and a page is t
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
-from stream.figures import count
+from stream.figures import ORDERS, count
 from stream.metrics import METRICS, ORDER_WINDOWS, TARGETS, Metric, target, target_of
 from stream.rates import headroom, ratio
 from stream.rules import Rules, start_of_day
@@ -105,13 +105,19 @@ class GroupRenderer:
         }
         columns = zip(*(lines for _, lines in self._lines.values()), strict=True)
         for family, column in zip(ORDER_FAMILIES, columns, strict=False):
-            yield _header(family)
+            yield header(family)
             yield from column
+
+
+def series_of(totals: Totals) -> int:
+    """Return how many series a group has: without orders, a window has counts only."""
+    shares = sum(1 for family in ORDER_FAMILIES if family.name.endswith("_ratio")) + 1  # and the headroom
+    return sum(len(ORDER_FAMILIES) - (0 if count(total, ORDERS) else shares) for total in totals)
 
 
 def render_targets(marketplaces: Iterable[str], rules: Rules) -> Iterator[str]:
     """Yield every target of every marketplace, so that no rule or panel needs a number of its own."""
-    yield _header(TARGET)
+    yield header(TARGET)
     for marketplace_id in sorted(marketplaces):
         for name in TARGETS:
             condition, value = target(name, marketplace_id, rules)
@@ -120,7 +126,7 @@ def render_targets(marketplaces: Iterable[str], rules: Rules) -> Iterator[str]:
 
 def render_minimums(marketplaces: Iterable[str], rules: Rules) -> Iterator[str]:
     """Yield what every marketplace with a minimum of its own calls low volume, so that alerts judge as verdicts do."""
-    yield _header(MINIMUM)
+    yield header(MINIMUM)
     for marketplace_id in sorted(marketplaces):
         least = rules.marketplace(marketplace_id).minimum_denominator
         if least is not None:
@@ -129,14 +135,14 @@ def render_minimums(marketplaces: Iterable[str], rules: Rules) -> Iterator[str]:
 
 def render_newest(newest: Mapping[tuple[str, str, str], int]) -> Iterator[str]:
     """Yield the newest event time of each (seller, marketplace, topic), given in microseconds."""
-    yield _header(NEWEST_EVENT)
+    yield header(NEWEST_EVENT)
     for feed, event_time in newest.items():
         yield f"{NEWEST_EVENT.name}{{{labels(NEWEST_EVENT.labels, *feed)}}} {event_time / 1_000_000!r}\n"
 
 
 def render_evaluation_days(days: Mapping[str, int], rules: Rules) -> Iterator[str]:
     """Yield when the evaluation day (proleptic ordinal) of each marketplace began."""
-    yield _header(EVALUATION_DAY)
+    yield header(EVALUATION_DAY)
     for marketplace_id, day in sorted(days.items()):
         start = start_of_day(day, rules.marketplace(marketplace_id).zone)
         yield f"{EVALUATION_DAY.name}{{{labels(EVALUATION_DAY.labels, marketplace_id)}}} {start!r}\n"
@@ -180,5 +186,6 @@ def labels(names: Sequence[str], *values: str) -> str:
     return ",".join(f'{name}="{escape(value)}"' for name, value in zip(names, values, strict=True))
 
 
-def _header(family: Family) -> str:
+def header(family: Family) -> str:
+    """Return the lines that come before all series of a name."""
     return f"# HELP {family.name} {family.help}\n# TYPE {family.name} gauge\n"

@@ -113,7 +113,9 @@ class Settings(BaseSettings):
     http_host: str = Field("127.0.0.1", min_length=1, description="where the worker's pages listen")
     http_port: int = Field(6066, ge=0, le=65_535, description="where the worker's pages listen; 0: any free port")
     http_advertised: str | None = Field(
-        None, pattern=r"^.+:\d{1,5}$", description="host:port under which other workers reach this one"
+        None,
+        pattern=r"^.+:\d{1,5}$",
+        description="host:port under which other workers reach this one; default: where it listens, or its host's name",
     )
     http_token: Annotated[SecretStr, AfterValidator(_token)] | None = Field(
         None, description="asked for on every page but /healthz and /readyz; or STREAM_HTTP_TOKEN_FILE"

@@ -1,10 +1,11 @@
-"""What all tests share: a broker, and how hard the property tests try.
+"""What all tests share: a broker, whether Prometheus is here, and how hard the property tests try.
 
 HYPOTHESIS_PROFILE=thorough tries harder, and CI tries the same every time.
 """
 
 import os
 import secrets
+import shutil
 from collections.abc import Iterator
 
 import pytest
@@ -40,3 +41,12 @@ def broker(kafka_here: None, tmp_path_factory: pytest.TempPathFactory) -> Iterat
 def topic_prefix() -> str:
     """A prefix for this test's topics and groups, so that tests share a broker without meeting."""
     return f"t{secrets.token_hex(2)}."
+
+
+@pytest.fixture(scope="session")
+def prometheus_here() -> None:
+    """Skips where there is no Prometheus; in CI a missing one is a failure, not a skip."""
+    if shutil.which("prometheus") is None:
+        if os.environ.get("CI"):
+            pytest.fail("no `prometheus` on the PATH", pytrace=False)
+        pytest.skip("no `prometheus` on the PATH")

@@ -18,7 +18,7 @@ import tempfile
 import time
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 from typing import Self
@@ -26,6 +26,7 @@ from typing import Self
 import click
 
 from stream.lines import one_line
+from stream.tools import child
 
 KAFKA_VERSION = "4.3.1"
 _KAFKA = ("org.apache.kafka", "kafka_2.13", KAFKA_VERSION)
@@ -55,10 +56,6 @@ appender.console.layout.type = PatternLayout
 appender.console.layout.pattern = %d{ISO8601} %p %m (%c{1})%n
 rootLogger = INFO, console
 """
-# The shell becomes java by exec and leaves a watcher behind that reads our end of a pipe. The pipe closes when this
-# process ends in whatever way, SIGKILL included, and the watcher then kills java ($$ is java's process id). A parent
-# death signal would do less: it fires when the thread that started java ends, and exists on Linux only.
-_DIE_WITH_PARENT = 'exec 3<&0; (read -r _ <&3; kill -9 $$) 2>/dev/null >&2 & exec 3<&-; exec "$@" </dev/null'
 
 Progress = Callable[[str], None]
 
@@ -142,22 +139,15 @@ class Broker:
 
     def stop(self, timeout_seconds: float = 20) -> None:
         """Ask the node to shut down (SIGTERM), and kill it if it has not within the timeout."""
-        if self._process is None:
-            return
-        self._process.terminate()
-        with suppress(subprocess.TimeoutExpired):
-            self._process.wait(timeout_seconds)
-        self.kill()
+        if self._process is not None:
+            child.stop(self._process, timeout_seconds)
+            self._process = None
 
     def kill(self) -> None:
         """End the node at once (SIGKILL), as a power cut would."""
-        if self._process is None:
-            return
-        self._process.kill()
-        self._process.wait()
-        if self._process.stdin is not None:
-            self._process.stdin.close()  # ends the watcher
-        self._process = None
+        if self._process is not None:
+            child.kill(self._process)
+            self._process = None
 
     def wait(self) -> None:
         """Return when the node has ended by itself."""
@@ -182,10 +172,10 @@ class Broker:
         remembered = self.directory / "ports"
         kept = re.findall(r"\d+", remembered.read_text()) if remembered.exists() else []
         if self._port is None:
-            self._port = _free_port(kept[:1])
+            self._port = free_port(kept[:1])
         elif not _is_free(self._port):
             raise BrokerError(f"port {self._port} on {_LOOPBACK} is in use; stop what listens there or choose another")
-        controller_port = _free_port(kept[1:], avoid=self._port)
+        controller_port = free_port(kept[1:], avoid=self._port)
         remembered.write_text(f"{self._port} {controller_port}\n")
         return controller_port
 
@@ -221,17 +211,10 @@ class Broker:
 
     def _launch(self, java: list[str], lock: int) -> None:
         self._tell("Starting Kafka")
-        command = ["/bin/sh", "-c", _DIE_WITH_PARENT, "kafka", *java, "kafka.Kafka", "server.properties"]
+        command = [*java, "kafka.Kafka", "server.properties"]
         with self._open_log() as log:
-            self._process = subprocess.Popen(  # noqa: S603 - our own command
-                command,
-                cwd=self.directory,
-                stdin=subprocess.PIPE,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-                pass_fds=(lock,),  # held by java, it outlasts this process for as long as java does
-            )
+            # The lock, held by java, outlasts this process for as long as java does.
+            self._process = child.start(command, directory=self.directory, output=log, kept_open=[lock])
 
     @contextmanager
     def _open_log(self) -> Iterator[int]:
@@ -408,7 +391,8 @@ def _is_free(port: int) -> bool:
     return True
 
 
-def _free_port(preferred: list[str], avoid: int | None = None) -> int:
+def free_port(preferred: list[str], avoid: int | None = None) -> int:
+    """Return a port of loopback that nobody listens on, one of the preferred if there is any."""
     candidates = [int(port) for port in preferred] + [secrets.choice(_PORTS) for _ in range(50)]
     for port in candidates:
         if port != avoid and _is_free(port):

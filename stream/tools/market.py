@@ -1,6 +1,7 @@
 """`odr simulate`: a simulated marketplace into the input topics, its history first, then live."""
 
 import asyncio
+import time
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -14,14 +15,14 @@ from stream.tools.simulate import Market, Record
 
 _SHOWN_EVERY: Final = 1_000
 _LONGEST_SLEEP_SECONDS: Final = 1.0
+_TICK_SECONDS: Final = 0.1
 
 
 async def fill(producer: Producer, market: Market, days: int, console: Console) -> int:
     """Produce the market's history with a progress bar over its days; return the number of records."""
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     began = market.until - timedelta(days=days)
     produced = 0
-    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
+    with _bar(console) as progress:
         task = progress.add_task("days of history", total=days)
         for record in market.history():
             await _add(producer, record)
@@ -31,6 +32,28 @@ async def fill(producer: Producer, market: Market, days: int, console: Console) 
         await producer.flush()
         progress.update(task, completed=days)
     return produced
+
+
+async def relive(producer: Producer, market: Market, days: int, per_second: timedelta, console: Console) -> None:
+    """Produce the market's history as it happened, only faster: `per_second` of it passes in a second.
+
+    A broker that is slower than that sets the pace.
+    """
+    began = market.until - timedelta(days=days)
+    passed = timedelta()
+    started = time.monotonic()
+    with _bar(console) as progress:
+        task = progress.add_task("", total=days)
+        while began + passed < market.until:
+            await asyncio.sleep(_TICK_SECONDS)
+            passed = min((time.monotonic() - started) * per_second, timedelta(days=days))
+            await _produce(producer, market.advance(began + passed))
+            progress.update(task, completed=passed.days, description=f"{began + passed:%Y-%m-%d}")
+
+
+def _bar(console: Console) -> Progress:
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    return Progress(*columns, console=console, disable=not console.is_terminal)
 
 
 async def live(producer: Producer, market: Market) -> None:

@@ -5,6 +5,7 @@ intake owns the offsets, and the state is durable by its own transactions.
 """
 
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any, Final
 
 import faust
@@ -66,6 +67,7 @@ def _fold_chunk(chunk: Chunk) -> None:
         chunk.folded.set_result(None)
 
 
-def new_app() -> App:
-    """Return the app, without agents."""
-    return App("odr", broker="kafka://unused", store="memory://", autodiscover=False, web_enabled=False)
+def new_app(directory: Path) -> App:
+    """Return the app, without agents; `directory` is there for Faust, which makes one of its own where it has none."""
+    unused = {"broker": "kafka://unused", "store": "memory://"}
+    return App("odr", **unused, datadir=directory, autodiscover=False, web_enabled=False)

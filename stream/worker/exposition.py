@@ -1,26 +1,29 @@
 """One scrape: the sellers' gauges as of one moment, and the pipeline's own figures behind them."""
 
 import threading
+import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from stream import gauges
-from stream.figures import count
+from stream.export import AtRisk
 from stream.gauges import Group, Totals
-from stream.metrics import ORDER_DEFECT, ORDER_WINDOWS, target_of
-from stream.rules import Rules
+from stream.marketplaces import MarketplaceRenderer
 from stream.worker.ground import Ground
 from stream.worker.intake import Intake
 from stream.worker.partition import Partition
 from stream.worker.telemetry import Telemetry
 
+Feed: TypeAlias = tuple[str, str, str]
+"""A seller, marketplace and topic."""
+
 
 class Scrape(NamedTuple):
-    """What a scrape shows of the sellers, all of one moment, so that it can be rendered beside the event loop."""
+    """What a scrape knows of the sellers, all of one moment, so that it can be rendered beside the event loop."""
 
     totals: Mapping[Group, Totals]
-    newest: Mapping[tuple[str, str, str], int]
+    newest: Mapping[Feed, int]
     days: Mapping[str, int]
 
 
@@ -30,6 +33,8 @@ class Exposition:
     def __init__(self, ground: Ground) -> None:
         self._ground = ground
         self._renderer = gauges.GroupRenderer(ground.rules)
+        self._marketplaces = MarketplaceRenderer(ground.rules)
+        self._at_risk = AtRisk(ground.rules) if ground.settings.export == "at_risk" else None
         self._rendering = threading.Lock()
 
     def take(self, intake: Intake) -> Scrape:
@@ -39,7 +44,7 @@ class Exposition:
         totals, newest = _sellers(live)
         marketplaces = {group.marketplace_id for group in totals}
         days = {marketplace_id: self._ground.evaluation.of(marketplace_id) for marketplace_id in marketplaces}
-        return Scrape(self._exported(totals), newest, days)
+        return Scrape(totals, newest, days)
 
     def render(self, scrape: Scrape) -> bytes:
         """Return the page."""
@@ -48,27 +53,31 @@ class Exposition:
 
     def _parts(self, scrape: Scrape) -> Iterator[str]:
         rules = self._ground.rules
-        yield from self._renderer.render(scrape.totals)
+        totals, newest = self._exported(scrape)
+        yield from self._renderer.render(totals)
+        yield from self._marketplaces.render(scrape.totals)
         yield from gauges.render_targets(scrape.days, rules)
         yield from gauges.render_minimums(scrape.days, rules)
-        yield from gauges.render_newest(scrape.newest)
+        yield from gauges.render_newest(newest)
         yield from gauges.render_evaluation_days(scrape.days, rules)
         yield self._ground.telemetry.render()
 
-    def _exported(self, totals: dict[Group, Totals]) -> Mapping[Group, Totals]:
-        """Return the groups that become series: all, or with STREAM_EXPORT=at_risk those above half their target."""
-        if self._ground.settings.export == "all":
-            return totals
-        shown = {group: amounts for group, amounts in totals.items() if _at_risk(group, amounts, self._ground.rules)}
-        left_out = len(totals) - len(shown)
-        self._ground.telemetry.left_out.set(left_out * len(ORDER_WINDOWS) * len(gauges.ORDER_FAMILIES))
-        return shown
+    def _exported(self, scrape: Scrape) -> tuple[Mapping[Group, Totals], Mapping[Feed, int]]:
+        """Return the groups and feeds that become series, and note how many series are left out."""
+        if self._at_risk is None:
+            return scrape.totals, scrape.newest
+        totals = self._at_risk.choose(scrape.totals, time.monotonic())
+        sellers = {group.seller_id for group in totals}
+        newest = {feed: event_time for feed, event_time in scrape.newest.items() if feed[0] in sellers}
+        left_out = sum(gauges.series_of(amounts) for group, amounts in scrape.totals.items() if group not in totals)
+        self._ground.telemetry.left_out.set(left_out + len(scrape.newest) - len(newest))
+        return totals, newest
 
 
-def _sellers(live: Iterable[Partition]) -> tuple[dict[Group, Totals], dict[tuple[str, str, str], int]]:
+def _sellers(live: Iterable[Partition]) -> tuple[dict[Group, Totals], dict[Feed, int]]:
     """Return every group's totals and every feed's newest event; a seller in two partitions is shown from the first."""
     totals: dict[Group, Totals] = {}
-    newest: dict[tuple[str, str, str], int] = {}
+    newest: dict[Feed, int] = {}
     shown: set[str] = set()
     for partition in live:
         for seller_id, account in partition.accounts.sellers.items():
@@ -77,14 +86,6 @@ def _sellers(live: Iterable[Partition]) -> tuple[dict[Group, Totals], dict[tuple
                 newest.update(((seller_id, *feed), event_time) for feed, event_time in account.newest.items())
         shown |= partition.accounts.sellers.keys()
     return totals, newest
-
-
-def _at_risk(group: Group, totals: Totals, rules: Rules) -> bool:
-    asked = target_of(ORDER_DEFECT, group.marketplace_id, rules)
-    return asked is not None and any(
-        2 * count(total, ORDER_DEFECT.numerator) > asked.value * count(total, ORDER_DEFECT.denominator)
-        for total in totals
-    )
 
 
 def _measure(intake: Intake, live: Sequence[Partition], telemetry: Telemetry) -> None:

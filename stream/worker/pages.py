@@ -24,6 +24,7 @@ from stream.days import iso_day, parse_day
 from stream.gauges import CONTENT_TYPE
 from stream.metrics import OFFICIAL
 from stream.settings import Settings
+from stream.worker.address import reachable
 from stream.worker.auditor import NotSettledError, snapshot
 from stream.worker.exposition import Exposition
 from stream.worker.ground import SERVICE_LOG, Ground
@@ -85,7 +86,7 @@ class Pages(Service):  # type: ignore[misc]
     @property
     def advertised(self) -> str:
         """The address, host:port, under which other workers reach this one."""
-        return self._settings.http_advertised or f"{self._settings.http_host}:{self.port}"
+        return self._settings.http_advertised or reachable(self._settings.http_host, self.port)
 
     async def listen(self) -> None:
         """Begin to listen; raises OSError where the address is taken."""

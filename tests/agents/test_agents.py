@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 from aiokafka.structs import ConsumerRecord
@@ -25,9 +26,9 @@ class Folding:
 
 
 @pytest.mark.parametrize("topic", CONVERTERS)
-def test_an_agent_folds_the_chunks_of_its_topic_in_order(topic: str) -> None:
+def test_an_agent_folds_the_chunks_of_its_topic_in_order(topic: str, tmp_path: Path) -> None:
     async def run() -> None:
-        agents = Agents(new_app())
+        agents = Agents(new_app(tmp_path))
         partition = Folding()
         async with agents.agents[topic].test_context() as agent:
             for number in range(3):
@@ -39,9 +40,9 @@ def test_an_agent_folds_the_chunks_of_its_topic_in_order(topic: str) -> None:
     asyncio.run(run())
 
 
-def test_a_surprise_in_a_fold_reaches_the_intake_and_the_agent_goes_on() -> None:
+def test_a_surprise_in_a_fold_reaches_the_intake_and_the_agent_goes_on(tmp_path: Path) -> None:
     async def run() -> None:
-        agents = Agents(new_app())
+        agents = Agents(new_app(tmp_path))
         loop = asyncio.get_running_loop()
         async with agents.agents["orders"].test_context() as agent:
             bad = Chunk(Folding(RuntimeError("disk")), "orders", [], loop.create_future())  # type: ignore[arg-type]
@@ -55,11 +56,11 @@ def test_a_surprise_in_a_fold_reaches_the_intake_and_the_agent_goes_on() -> None
     asyncio.run(run())
 
 
-def test_a_chunk_whose_round_was_given_up_is_not_folded() -> None:
+def test_a_chunk_whose_round_was_given_up_is_not_folded(tmp_path: Path) -> None:
     # A round that a broker kept waiting is cancelled when its partition is revoked. Its chunk, still in the channel,
     # was folded all the same: into accounts that had been restored for the partition's next owner.
     async def run() -> None:
-        agents = Agents(new_app())
+        agents = Agents(new_app(tmp_path))
         partition = Folding()
         async with agents.agents["orders"].test_context() as agent:
             late = Chunk(partition, "orders", [1], asyncio.get_running_loop().create_future())  # type: ignore[arg-type]

@@ -15,7 +15,7 @@ from typing import Final
 import trustme
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
 
-from stream.tools.kafka import Broker, _free_port, kafka_command
+from stream.tools.kafka import Broker, free_port, kafka_command
 
 USER: Final = "alice"
 PASSWORD: Final = "passw0rd-9d41aa7e of alice"
@@ -60,7 +60,7 @@ def secured_broker(directory: Path) -> Iterator[Secured]:
     authority, other = trustme.CA(), trustme.CA()
     authority.cert_pem.write_to_path(directory / "ca.pem")
     other.cert_pem.write_to_path(directory / "other-ca.pem")
-    ports = {name: _free_port([]) for name in _PROTOCOLS}
+    ports = {name: free_port([]) for name in _PROTOCOLS}
     addresses = {name: f"127.0.0.1:{port}" for name, port in ports.items()}
     properties = _listeners(addresses) | _certificates(authority) | _logins()
     with Broker(directory / "kafka", ports["PLAINTEXT"], properties=properties) as broker:
@@ -71,7 +71,7 @@ def secured_broker(directory: Path) -> Iterator[Secured]:
 
 def _listeners(addresses: Mapping[str, str]) -> dict[str, str]:
     advertised = {name: address for name, address in addresses.items() if name != "CONTROLLER"}
-    advertised["ASTRAY"] = f"127.0.0.1:{_free_port([])}"
+    advertised["ASTRAY"] = f"127.0.0.1:{free_port([])}"
     return {
         "listeners": ",".join(f"{name}://{address}" for name, address in addresses.items()),
         "advertised.listeners": ",".join(f"{name}://{address}" for name, address in advertised.items()),

@@ -2,13 +2,15 @@
 
 import base64
 import json
+import socket
 from collections.abc import Iterator
 from itertools import chain
+from pathlib import Path
 
 import pytest
 
 from stream.tools.kafka import Broker
-from tests.broker.harness import Cluster, Worker, history
+from tests.broker.harness import PARTITIONS, Cluster, Worker, eventually, history
 
 pytestmark = pytest.mark.broker
 
@@ -91,3 +93,23 @@ def test_a_token_is_asked_for_on_every_page_but_the_health_checks(worker: Worker
         basic = base64.b64encode(b"anybody:s3cret").decode()
         assert guarded.get("/api/sellers", Authorization=f"Basic {basic}")[0] == 200
         assert "s3cret" not in guarded.log()
+
+
+def test_workers_that_listen_everywhere_find_each_other(broker: Broker, topic_prefix: str, tmp_path: Path) -> None:
+    cluster = Cluster(broker.bootstrap, topic_prefix, tmp_path)
+    assert cluster.odr("topics").returncode == 0
+    cluster.produce(history(100, seed=8))
+    with cluster.worker("a", STREAM_HTTP_HOST="0.0.0.0") as one, cluster.worker("b", STREAM_HTTP_HOST="0.0.0.0") as two:
+        eventually(lambda: one.partitions() and two.partitions(), "both have partitions")
+        cluster.await_caught_up()
+        # While the group still shifts partitions the answer is 503, never a part of the sellers.
+        eventually(lambda: alike(one, two), "both tell of everybody's sellers", 90)
+        one.kill()
+        assert two.get("/api/sellers")[0] == 503
+        assert f"http://{socket.gethostname()}:{one.port}/" in two.log()
+
+
+def alike(*workers: Worker) -> bool:
+    answers = [worker.get("/api/sellers?limit=1000")[:2] for worker in workers]
+    shares = [len(worker.partitions()) for worker in workers]
+    return all(shares) and sum(shares) == PARTITIONS and answers[0][0] == 200 and len(set(answers)) == 1

@@ -7,9 +7,9 @@ from pathlib import Path
 import click
 import pytest
 
+from stream import gauges, marketplaces
 from stream.cli import main
 from stream.decode import REASONS
-from stream.gauges import FAMILIES
 from stream.settings import NO_FLAG, Settings, variable
 
 README = Path(__file__).parents[2] / "README.md"
@@ -21,7 +21,7 @@ def gauges_table() -> str:
         f"| `{family.name}` | {family.help}"
         + ("" if family.labels == usual else f" Labels {', '.join(f'`{label}`' for label in family.labels)}.")
         + " |"
-        for family in FAMILIES
+        for family in (*gauges.FAMILIES, *marketplaces.FAMILIES)
     ]
     return "\n".join(["| gauge | |", "|---|---|", *rows])
 

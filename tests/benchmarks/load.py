@@ -1,0 +1,110 @@
+"""A steady load over many sellers, from a process of its own, so that it slows nobody who measures."""
+
+import asyncio
+import itertools
+import multiprocessing
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from multiprocessing.sharedctypes import Synchronized
+from multiprocessing.synchronize import Event
+from typing import NamedTuple
+
+from stream.tools.produce import Producer
+from tests.broker.harness import DAY, Cluster
+
+MARKETPLACE = "ATVPDKIKX0DER"
+BEGIN = datetime(DAY.year, DAY.month, DAY.day, tzinfo=UTC)
+DAYS_BACK = 70  # orders lie up to so many days back: some in both windows, some in one
+TROUBLED = 20  # one seller in so many has defects at all,
+DEFECTIVE = 40  # one in so many of its orders
+SLICES = 50  # a second
+
+Record = tuple[str, bytes, bytes]
+
+
+class Placed(NamedTuple):
+    """An order of the load: which one of all, whose, and how many days back."""
+
+    number: int
+    seller: int
+    days_back: int
+    defective: bool
+
+
+def placed(sellers: int) -> Iterator[Placed]:
+    """Yield orders for ever, of one seller after the other: between two scrapes every seller's counts change."""
+    for number in itertools.count():
+        turn, seller = divmod(number, sellers)
+        defective = seller % TROUBLED == 0 and (turn + seller) % DEFECTIVE == 0
+        yield Placed(number, seller, turn % DAYS_BACK, defective)
+
+
+def records(sellers: int) -> Iterator[Record]:
+    """Yield the records of the orders: each order's own, and a negative feedback after it where it is defective."""
+    for number, seller, days_back, defective in placed(sellers):
+        key = b"S%05d" % seller
+        about = (
+            f'"event_time":"{BEGIN.isoformat()}","seller_id":"{key.decode()}","marketplace_id":"{MARKETPLACE}",'
+            f'"order_id":"{number}"'
+        )
+        purchased = (BEGIN - timedelta(days=days_back)).isoformat()
+        order = f'{{"event_id":"o{number}",{about},"purchase_date":"{purchased}","channel":"MFN","status":"Shipped"}}'
+        yield "orders", key, order.encode()
+        if defective:
+            yield "feedback", key, f'{{"event_id":"f{number}",{about},"rating":1,"status":"posted"}}'.encode()
+
+
+def expected(sellers: int, number_of_records: int) -> Counter[str]:
+    """Return what the first so many records add up to: orders kept, and the counts of the `ahead` window."""
+    counts: Counter[str] = Counter()
+    read = 0
+    for order in placed(sellers):
+        if read == number_of_records:
+            return counts
+        read += 1
+        counts["kept"] += 1
+        counts["orders"] += order.days_back < 60
+        if order.defective and read < number_of_records:
+            read += 1
+            counts["defective_orders"] += order.days_back < 60
+    raise AssertionError("orders never end")
+
+
+@contextmanager
+def loaded(cluster: Cluster, sellers: int, rate: int, after: int) -> Iterator["Synchronized[int]"]:
+    """Produce `rate` records a second, but for the first `after`; yields the number produced."""
+    context = multiprocessing.get_context("spawn")
+    produced: Synchronized[int] = context.Value("q", 0)
+    over = context.Event()
+    told = {"produced": produced, "over": over}
+    process = context.Process(target=_produce, args=(cluster, sellers, rate, after), kwargs=told)
+    process.start()
+    try:
+        yield produced
+    finally:
+        over.set()
+        process.join(60)
+        process.kill()
+
+
+def _produce(
+    cluster: Cluster, sellers: int, rate: int, after: int, *, produced: "Synchronized[int]", over: Event
+) -> None:
+    asyncio.run(_steadily(cluster, itertools.islice(records(sellers), after, None), rate, produced, over))
+
+
+async def _steadily(
+    cluster: Cluster, following: Iterator[Record], rate: int, produced: "Synchronized[int]", over: Event
+) -> None:
+    async with Producer(cluster.settings) as producer:
+        due = time.monotonic()
+        while not over.is_set():
+            for record in itertools.islice(following, rate // SLICES):
+                await producer.add(*record)
+            await producer.flush()
+            produced.value += rate // SLICES
+            due = max(due + 1 / SLICES, time.monotonic() - 1)  # more than a second behind is given up
+            await asyncio.sleep(max(0.0, due - time.monotonic()))
