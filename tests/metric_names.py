@@ -3,7 +3,7 @@
 from functools import cache
 from typing import Final
 
-from stream.gauges import FAMILIES
+from stream import gauges, marketplaces
 from stream.topics import ORDERS
 from stream.worker.telemetry import Telemetry
 from tests.recount import parse_metrics
@@ -17,7 +17,8 @@ OF_PROMETHEUS: Final = frozenset(
 def shown_by_workers() -> frozenset[str]:
     """Return the names of every gauge of sellers and of every figure of the pipeline."""
     told = parse_metrics(_render())
-    return frozenset(family.name for family in FAMILIES) | {name for name, _ in told}
+    families = (*gauges.FAMILIES, *marketplaces.FAMILIES)
+    return frozenset(family.name for family in families) | {name for name, _ in told}
 
 
 def _render() -> str:

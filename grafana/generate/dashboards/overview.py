@@ -20,6 +20,7 @@ from grafana.generate.dashboards.panels import (
 )
 from grafana.generate.rules import freshness
 from grafana.generate.rules.pipeline import WORKERS
+from stream.figures import DEFECTIVE_ORDERS, ORDERS
 from stream.metrics import AHEAD, OFFICIAL, ORDER_DEFECT
 
 _MOST_ROWS: Final = 50
@@ -95,8 +96,8 @@ def _now() -> tuple[Panel, ...]:
             steps=NONE_IS_BAD,
         ),
         number(
-            _small("Sellers watched", "Sellers that are series; with STREAM_EXPORT=at_risk only those at risk."),
-            Query('count(group by (seller) (seller_newest_event_timestamp_seconds{topic="orders", job!="replay"}))'),
+            _small("Sellers watched", "All sellers, one for each marketplace and channel, series or not."),
+            Query('sum(marketplace_sellers{job!="replay"})'),
         ),
     )
 
@@ -176,7 +177,8 @@ def _over_time() -> tuple[Panel, ...]:
         Query(f"sum(max by ({GROUP}) (seller_{metric.numerator}{{{chosen(_IN_OFFICIAL)}}}))", cause(metric))
         for metric in CAUSES
     ]
-    numerator, denominator = (f"seller:{gauge}:max{{{chosen(_IN_OFFICIAL)}}}" for gauge in _NAMES.gauges[1:])
+    everybody = f'{{{_IN_OFFICIAL}, marketplace=~"$marketplace", channel=~"$channel"}}'
+    defective, orders = (f"marketplace_{figure}{everybody}" for figure in (DEFECTIVE_ORDERS, ORDERS))
     return (
         graph(
             Told("Sellers over target", "By marketplace, official window.", nothing=UNKNOWN, span=8),
@@ -185,13 +187,12 @@ def _over_time() -> tuple[Panel, ...]:
         graph(
             Told(
                 "All sellers together",
-                "Defective orders of all chosen sellers by their orders, official window. With STREAM_EXPORT=at_risk "
-                "only those at risk are in it.",
+                "Defective orders of all sellers by their orders, official window, whether they are series or not.",
                 "percentunit",
                 span=8,
             ),
             Query(
-                f"sum by (marketplace) ({numerator}) / sum by (marketplace) ({denominator})",
+                f"sum by (marketplace) ({defective}) / sum by (marketplace) ({orders})",
                 "{{marketplace}}",
             ),
             Query(target(), "target"),
