@@ -5,122 +5,24 @@ import json
 import logging
 import os
 import sys
-import traceback
-from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 import click
 import stamina
 from rich.console import Console
 
 from stream import __version__
-from stream.connection import KafkaError
-from stream.days import parse_day, parse_speed
-from stream.lines import one_line, own_lines
-from stream.settings import NO_FLAG, Settings, SettingsError, variable
+from stream.program import CONNECTION, COUNTING, DAY, SPEED, WORKER, Program, tell_surprise, with_settings
+from stream.settings import Settings
 from stream.tools.letters.letter import Place
 from stream.tools.letters.selection import Placed, Selection, with_selection
 from stream.topics import INPUT_TOPICS
 
-_F = TypeVar("_F", bound=Callable[..., Any])
 
-_CONNECTION: Final = ("brokers", "security_protocol", "sasl_mechanism", "sasl_username", "tls_ca", "topic_prefix")
-_WORKER: Final = tuple(field for field in Settings.model_fields if field not in {"partitions"} and field not in NO_FLAG)
-
-
-class _Program(click.Group):
-    """Tells what is expected to go wrong in one line, and ends with status 1."""
-
-    def invoke(self, ctx: click.Context) -> Any:
-        try:
-            return super().invoke(ctx)
-        except expected_errors() as problem:
-            click.echo(f"odr: {one_line(str(problem))}", err=True)
-            ctx.exit(1)
-        except click.UsageError as problem:
-            if isinstance(problem, _HELP_INSTEAD):
-                raise
-            click.echo(f"odr: {_one_line(problem)}", err=True)
-            ctx.exit(1)
-
-
-_HELP_INSTEAD: Final = getattr(click.exceptions, "NoArgsIsHelpError", ())
-"""A group without a command: click 8.2 and later raise it to show the help."""
-
-
-def _one_line(problem: click.UsageError) -> str:
-    told = " ".join(problem.format_message().split()).rstrip(".")
-    return told if problem.ctx is None else f"{told} (`{problem.ctx.command_path} --help` tells what it takes)"
-
-
-def expected_errors() -> tuple[type[Exception], ...]:
-    """Return the errors whose message is a line for the user."""
-    from stream.tools.archive import ArchiveError  # noqa: PLC0415 - a command loads only what it needs
-    from stream.tools.audit import AuditError  # noqa: PLC0415
-    from stream.tools.demo import DemoError  # noqa: PLC0415
-    from stream.tools.kafka import BrokerError  # noqa: PLC0415
-    from stream.tools.letters.listing import LetterError  # noqa: PLC0415
-    from stream.tools.lines import LinesError  # noqa: PLC0415
-    from stream.tools.replay.blocks import BlocksError  # noqa: PLC0415
-    from stream.tools.replay.run import ReplayError  # noqa: PLC0415
-
-    tools = (LinesError, BrokerError, DemoError, AuditError, ArchiveError, LetterError, BlocksError, ReplayError)
-    return SettingsError, KafkaError, *tools
-
-
-def with_settings(*fields: str) -> Callable[[_F], _F]:
-    """Give a command a flag for each of these settings; it gets them all as `settings`."""
-
-    def decorate(command: _F) -> _F:
-        def wrapped(**arguments: Any) -> Any:
-            flags = {field: arguments.pop(field) for field in fields}
-            return command(settings=Settings.read(**flags), **arguments)
-
-        wrapped.__name__, wrapped.__doc__ = command.__name__, command.__doc__
-        wrapped.__click_params__ = getattr(command, "__click_params__", [])  # type: ignore[attr-defined]
-        for field in reversed(fields):
-            wrapped = _flag(field)(wrapped)
-        return wrapped  # type: ignore[return-value]
-
-    return decorate
-
-
-def _flag(field: str) -> Callable[[_F], _F]:
-    about = Settings.model_fields[field]
-    default = "" if about.default in (None, "") else f"; default {about.default}"
-    return click.option(f"--{field.replace('_', '-')}", field, help=f"{about.description} [{variable(field)}{default}]")
-
-
-def tell_surprise(kind: type[BaseException], surprise: BaseException, trace: TracebackType | None) -> None:
-    """Tell of an error that nobody expected, with its trace, whose foreign text does nothing to the terminal."""
-    sys.stderr.write(own_lines("".join(traceback.format_exception(kind, surprise, trace))))
-
-
-class _Parsed(click.ParamType):
-    """A flag's value that a function reads from its text; it raises ValueError with what it accepts."""
-
-    def __init__(self, name: str, parse: Callable[[str], Any]) -> None:
-        self.name = name
-        self._parse = parse
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        if not isinstance(value, str):
-            return value
-        try:
-            return self._parse(value)
-        except ValueError as problem:
-            self.fail(str(problem), param, ctx)
-
-
-DAY: Final = _Parsed("YYYY-MM-DD", parse_day)
-SPEED: Final = _Parsed("time/s", parse_speed)
-
-
-@click.group(cls=_Program, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=Program, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="odr")
 def main() -> None:
     """Compute the live account health of marketplace sellers: from Kafka, for Prometheus."""
@@ -131,7 +33,7 @@ def main() -> None:
 
 
 @main.command()
-@with_settings(*_CONNECTION, "group", "partitions", "replication")
+@with_settings(*CONNECTION, "group", "partitions", "replication")
 def topics(settings: Settings) -> None:
     """Create the topics that are missing, and check those that are there."""
     from stream.tools.topics import create, wanted  # noqa: PLC0415
@@ -145,7 +47,7 @@ def topics(settings: Settings) -> None:
 @main.command()
 @click.option("--verbose", "-v", "level", flag_value="verbose", help="Log what the Kafka client does, too.")
 @click.option("--quiet", "level", flag_value="quiet", help="Log nothing but warnings.")
-@with_settings(*_WORKER)
+@with_settings(*WORKER)
 def worker(settings: Settings, level: str | None) -> None:
     """Compute the figures of the group's sellers and serve them: metrics, API and pages."""
     from stream.worker.run import run  # noqa: PLC0415
@@ -182,7 +84,7 @@ _ABOVE_ZERO: Final = click.FloatRange(0, min_open=True)
 @click.option("--rate", type=_ABOVE_ZERO, default=5.0, help="Live events a second [default 5].")
 @click.option("--seed", type=int, default=7, help="The same seed makes the same market [default 7].")
 @click.option("--only-history", is_flag=True, help="End after the history.")
-@with_settings(*_CONNECTION)
+@with_settings(*CONNECTION)
 def simulate(settings: Settings, only_history: bool, **market: Any) -> None:
     """Fill the input topics with a simulated marketplace: its history first, then live events until Ctrl-C."""
     from stream.tools.market import simulate as play  # noqa: PLC0415
@@ -200,7 +102,7 @@ def ingest() -> None:
 
 @ingest.command("events")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@with_settings(*_CONNECTION)
+@with_settings(*CONNECTION)
 def ingest_events(settings: Settings, file: Path) -> None:
     """Produce the events of FILE, a .jsonl or .jsonl.gz with a {"topic", "key", "value"} in each line.
 
@@ -224,7 +126,7 @@ def dead_letters() -> None:
 @click.option("--each", is_flag=True, help="A line for each letter: place, time, seller, reason, detail.")
 @click.option("--json", "as_json", is_flag=True, help="A line of JSON for each letter.")
 @with_selection
-@with_settings(*_CONNECTION)
+@with_settings(*CONNECTION)
 def list_letters(settings: Settings, selection: Selection, *, each: bool, as_json: bool) -> None:
     """Tell how many dead letters there are of each topic and reason, from when to when."""
     from stream.tools.letters.listing import selected, summarized, tell_each  # noqa: PLC0415
@@ -255,7 +157,7 @@ def _bar(*, beside_lines: bool) -> Console:
     "--json", "as_json", is_flag=True, help="A line of JSON for each letter; bytes that are no UTF-8 are in base64."
 )
 @with_selection
-@with_settings(*_CONNECTION)
+@with_settings(*CONNECTION)
 def show_letters(
     settings: Settings, selection: Selection, places: tuple[Place, ...], *, limit: int, as_json: bool
 ) -> None:
@@ -276,7 +178,7 @@ def show_letters(
 @click.option("--again", is_flag=True, help="Also letters whose record was put back before and was malformed again.")
 @click.option("--dry-run", is_flag=True, help="Tell which letters would be put back, and change nothing.")
 @with_selection
-@with_settings(*_CONNECTION)
+@with_settings(*CONNECTION)
 def requeue_letters(settings: Settings, selection: Selection, *, again: bool, dry_run: bool) -> None:
     """Put the records of dead letters back into their input topic, when what was wrong is right by now.
 
@@ -301,7 +203,7 @@ def requeue_letters(settings: Settings, selection: Selection, *, again: bool, dr
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
 @click.option("--topic", "topics", multiple=True, type=click.Choice(INPUT_TOPICS), help="Only this one [default: all].")
 @click.option("--overwrite", is_flag=True, help="Replace FILE where it is there.")
-@with_settings(*_CONNECTION)
+@with_settings(*CONNECTION)
 def archive(settings: Settings, file: Path, topics: tuple[str, ...], overwrite: bool) -> None:
     """Write the input topics to FILE (.jsonl or .jsonl.gz), a record in each line, also those that are no valid events.
 
@@ -315,7 +217,6 @@ def archive(settings: Settings, file: Path, topics: tuple[str, ...], overwrite: 
     click.echo(f"{written} records written")
 
 
-_COUNTING: Final = ("claims_policy", "reversed_chargebacks", "buyer_requested_cancellations", "targets")
 _FILE: Final = click.Path(dir_okay=False, path_type=Path)
 
 
@@ -339,7 +240,7 @@ _FILE: Final = click.Path(dir_okay=False, path_type=Path)
 @click.option("--live", is_flag=True, help="Feed history into topics again, as if it happened now.")
 @click.option("--speed", type=SPEED, default="1d/s", help="With --live: history per second [default 1d/s].")
 @click.option("--into", help="With --live: the topic prefix to feed; run a worker on it with STREAM_TODAY=events.")
-@with_settings(*_CONNECTION, *_COUNTING, "today", "data_dir")
+@with_settings(*CONNECTION, *COUNTING, "today", "data_dir")
 def replay(settings: Settings, file: Path | None, **asked: Any) -> None:
     """Compute every figure of every evaluation day from history: as known at the end of that day, and as known now.
 
@@ -354,7 +255,7 @@ def replay(settings: Settings, file: Path | None, **asked: Any) -> None:
 @main.command()
 @click.option("--worker", "workers", multiple=True, metavar="HOST:PORT", help="A worker [default: those of the group].")
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
-@with_settings(*_CONNECTION, "group")
+@with_settings(*CONNECTION, "group")
 def audit(settings: Settings, workers: tuple[str, ...], as_json: bool) -> None:
     """Recount every figure from the stored order states, and compare with the workers' counters and gauges.
 

@@ -16,6 +16,7 @@ from aiokafka.errors import (
 from aiokafka.errors import KafkaError as ClientError
 from aiokafka.protocol.metadata import MetadataRequest
 
+from stream.errors import UserError
 from stream.settings import Settings, SettingsError
 
 REFUSED_BY_THE_CLIENT: Final = (ClientError, TimeoutError, OSError, ValueError, AssertionError, KeyError)
@@ -32,7 +33,7 @@ _OTHER_ENDS: Final = {
 }
 
 
-class KafkaError(Exception):
+class KafkaError(UserError):
     """Kafka is not as it must be; the message is one line for the user."""
 
 

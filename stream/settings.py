@@ -26,6 +26,7 @@ from pydantic import (
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from stream.days import parse_day
+from stream.errors import UserError
 from stream.metrics import TARGETS
 from stream.rules import ClaimsPolicy, Counting, Marketplace, Rules
 
@@ -34,7 +35,7 @@ SECRETS: Final = ("http_token", "sasl_password")
 NO_FLAG: Final = frozenset(SECRETS)
 
 
-class SettingsError(Exception):
+class SettingsError(UserError):
     """A setting has a wrong value; the message is one line for the user that names the variable."""
 
 

@@ -13,6 +13,7 @@ from aiokafka.structs import ConsumerRecord
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from stream.errors import UserError
 from stream.settings import Settings
 from stream.tools.lines import Record, write_line
 from stream.tools.reading import reading
@@ -20,7 +21,7 @@ from stream.tools.topics import input_partitions
 from stream.topics import partition_for
 
 
-class ArchiveError(Exception):
+class ArchiveError(UserError):
     """The file can't be written; the message is one line for the user."""
 
 

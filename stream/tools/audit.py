@@ -23,6 +23,7 @@ from stream.agreement import agreed_rules
 from stream.audit import DayAmounts, Mismatch, by_figure, differences, recount, window_amounts
 from stream.changelog import FOOTING_KEY, changelog_reader, unpack_key
 from stream.days import parse_day
+from stream.errors import UserError
 from stream.figures import LANES
 from stream.gauges import ORDER_FAMILIES, Group, GroupRenderer
 from stream.membership import decode_membership
@@ -46,7 +47,7 @@ Series = tuple[str, tuple[tuple[str, str], ...]]
 """A gauge's name and its labels, sorted."""
 
 
-class AuditError(Exception):
+class AuditError(UserError):
     """The audit can't be made; the message is one line for the user."""
 
 

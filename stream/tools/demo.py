@@ -22,6 +22,7 @@ import stamina
 from rich.console import Console
 from rich.panel import Panel
 
+from stream.errors import UserError
 from stream.settings import Settings, variable
 from stream.tools import child, prometheus
 from stream.tools.kafka import Broker
@@ -44,7 +45,7 @@ Alerts need a `prometheus` on the PATH, and the demo again:
   apt-get install prometheus   (or however your system installs it)"""
 
 
-class DemoError(Exception):
+class DemoError(UserError):
     """The demo can't go on; the message is one line for the user."""
 
 

@@ -25,6 +25,7 @@ from typing import Self
 
 import click
 
+from stream.errors import UserError
 from stream.lines import one_line
 from stream.tools import child
 
@@ -60,7 +61,7 @@ rootLogger = INFO, console
 Progress = Callable[[str], None]
 
 
-class BrokerError(Exception):
+class BrokerError(UserError):
     """What kept the broker from running, in one line that says what to do."""
 
 

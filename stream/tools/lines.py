@@ -23,6 +23,7 @@ import msgspec
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
+from stream.errors import UserError
 from stream.lines import one_line
 from stream.topics import INPUT_TOPICS
 
@@ -30,7 +31,7 @@ _TOPICS: Final = frozenset(INPUT_TOPICS)
 _NULL: Final = b"null"
 
 
-class LinesError(Exception):
+class LinesError(UserError):
     """The file can't be read; the message is one line for the user."""
 
 

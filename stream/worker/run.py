@@ -13,8 +13,8 @@ from typing import Final
 
 import mode
 
-from stream.connection import KafkaError
 from stream.decode import CONVERTERS
+from stream.errors import UserError
 from stream.evaluation import EvaluationDays
 from stream.lines import one_line
 from stream.settings import Settings, SettingsError
@@ -35,9 +35,6 @@ GC_THRESHOLDS: Final = (100_000, 50, 100)
 
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8  # malloc.h
 _MALLOC: Final = {_M_TRIM_THRESHOLD: 128 * 1024, _M_MMAP_THRESHOLD: 128 * 1024, _M_ARENA_MAX: 1}
-
-EXPECTED: Final = (KafkaError, SettingsError)
-"""What ends a worker with a line for its user; anything else is a surprise and is told with its trace."""
 
 
 class _Worker(mode.Worker):  # type: ignore[misc]
@@ -126,7 +123,7 @@ def _until_stopped(worker: _Worker) -> int:
         surprise = worker.crash_reason
         if surprise is None:
             return int(end.code or 0)
-        if not isinstance(surprise, EXPECTED):
+        if not isinstance(surprise, UserError):
             _LOG.error("the worker ends on a surprise", exc_info=surprise)
         sys.stderr.write(f"odr worker: {one_line(str(surprise) or type(surprise).__name__)}\n")
         return 1

@@ -7,6 +7,7 @@ import click
 from aiokafka import TopicPartition
 from rich.console import Console
 
+from stream.errors import UserError
 from stream.settings import Settings
 from stream.tools.letters.letter import Letter, Place
 from stream.tools.letters.reading import Bar, Reader, Span, length
@@ -18,7 +19,7 @@ from stream.topics import dead_letters
 Letters = AsyncGenerator[Letter, None]
 
 
-class LetterError(Exception):
+class LetterError(UserError):
     """There is no such letter; the message is one line for the user."""
 
 

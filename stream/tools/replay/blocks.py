@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Final, TextIO
 
+from stream.errors import UserError
 from stream.gauges import ORDER_FAMILIES, Family, labels, window_values
 from stream.metrics import ORDER_WINDOWS
 from stream.replay import Replayed
@@ -24,7 +25,7 @@ SUFFIX: Final = "_event_time"
 _LABELS: Final = ("seller", "marketplace", "channel", "window", "job", "replay", "knowledge")
 
 
-class BlocksError(Exception):
+class BlocksError(UserError):
     """Blocks can't be made; the message is one line for the user."""
 
 

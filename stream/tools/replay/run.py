@@ -21,6 +21,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from stream.agreement import agreement
+from stream.errors import UserError
 from stream.events import Event
 from stream.replay import Replayed, replay
 from stream.rules import Rules
@@ -31,7 +32,7 @@ from stream.tools.replay.rows import read_part, rows, show, write_csv, write_par
 _LOOK_SECONDS: Final = 0.2
 
 
-class ReplayError(Exception):
+class ReplayError(UserError):
     """The replay can't be made; the message is one line for the user."""
 
 
