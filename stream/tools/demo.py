@@ -143,7 +143,7 @@ def _address(settings: Settings) -> str:
 def _block(settings: Settings, speed: timedelta | None, alerts: str) -> Panel:
     address = _address(settings)
     return Panel.fit(
-        f"A simulated marketplace of {MARKET.sellers} sellers, {_history(speed)}, "
+        f"A simulated marketplace of {MARKET.sellers} sellers, {_history(speed)} "
         f"{MARKET.rate:.0f} events a second.\n\n"
         f"  the sellers, worst first   {address}/\n"
         f"  one of them, with orders   {address}/sellers/BURST-HIT\n"
@@ -158,7 +158,7 @@ def _block(settings: Settings, speed: timedelta | None, alerts: str) -> Panel:
 
 def _history(speed: timedelta | None) -> str:
     if speed is None:
-        return f"{MARKET.days} days of history"
+        return f"{MARKET.days} days of history,"
     return f"{MARKET.days} days that pass in {timedelta(days=MARKET.days) / speed:,.0f} s, then"
 
 
