@@ -7,16 +7,15 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from multiprocessing.sharedctypes import Synchronized
 from multiprocessing.synchronize import Event
 from typing import NamedTuple
 
 from stream.tools.produce import Producer
-from tests.broker.harness import DAY, Cluster
+from tests.broker.harness import Cluster
 
 MARKETPLACE = "ATVPDKIKX0DER"
-BEGIN = datetime(DAY.year, DAY.month, DAY.day, tzinfo=UTC)
 DAYS_BACK = 70  # orders lie up to so many days back: some in both windows, some in one
 TROUBLED = 20  # one seller in so many has defects at all,
 DEFECTIVE = 40  # one in so many of its orders
@@ -34,53 +33,64 @@ class Placed(NamedTuple):
     defective: bool
 
 
-def placed(sellers: int) -> Iterator[Placed]:
-    """Yield orders for ever, of one seller after the other: between two scrapes every seller's counts change."""
-    for number in itertools.count():
-        turn, seller = divmod(number, sellers)
-        defective = seller % TROUBLED == 0 and (turn + seller) % DEFECTIVE == 0
-        yield Placed(number, seller, turn % DAYS_BACK, defective)
+class Load(NamedTuple):
+    """The records of so many sellers, all of them true since one moment: the same ones whenever it is asked."""
 
+    sellers: int
+    moment: datetime
 
-def records(sellers: int) -> Iterator[Record]:
-    """Yield the records of the orders: each order's own, and a negative feedback after it where it is defective."""
-    for number, seller, days_back, defective in placed(sellers):
-        key = b"S%05d" % seller
-        about = (
-            f'"event_time":"{BEGIN.isoformat()}","seller_id":"{key.decode()}","marketplace_id":"{MARKETPLACE}",'
-            f'"order_id":"{number}"'
-        )
-        purchased = (BEGIN - timedelta(days=days_back)).isoformat()
-        order = f'{{"event_id":"o{number}",{about},"purchase_date":"{purchased}","channel":"MFN","status":"Shipped"}}'
-        yield "orders", key, order.encode()
-        if defective:
-            yield "feedback", key, f'{{"event_id":"f{number}",{about},"rating":1,"status":"posted"}}'.encode()
+    @property
+    def day(self) -> str:
+        """The evaluation day that `expected` is about."""
+        return self.moment.date().isoformat()
 
+    def placed(self) -> Iterator[Placed]:
+        """Yield orders for ever, of one seller after the other: between two scrapes every seller's counts change."""
+        for number in itertools.count():
+            turn, seller = divmod(number, self.sellers)
+            defective = seller % TROUBLED == 0 and (turn + seller) % DEFECTIVE == 0
+            yield Placed(number, seller, turn % DAYS_BACK, defective)
 
-def expected(sellers: int, number_of_records: int) -> Counter[str]:
-    """Return what the first so many records add up to: orders kept, and the counts of the `ahead` window."""
-    counts: Counter[str] = Counter()
-    read = 0
-    for order in placed(sellers):
-        if read == number_of_records:
-            return counts
-        read += 1
-        counts["kept"] += 1
-        counts["orders"] += order.days_back < 60
-        if order.defective and read < number_of_records:
+    def records(self) -> Iterator[Record]:
+        """Yield the records of the orders: each order's own, and a negative feedback after it where it is defective."""
+        for number, seller, days_back, defective in self.placed():
+            key = b"S%05d" % seller
+            about = (
+                f'"event_time":"{self.moment.isoformat()}","seller_id":"{key.decode()}",'
+                f'"marketplace_id":"{MARKETPLACE}","order_id":"{number}"'
+            )
+            purchased = (self.moment - timedelta(days=days_back)).isoformat()
+            order = (
+                f'{{"event_id":"o{number}",{about},"purchase_date":"{purchased}","channel":"MFN","status":"Shipped"}}'
+            )
+            yield "orders", key, order.encode()
+            if defective:
+                yield "feedback", key, f'{{"event_id":"f{number}",{about},"rating":1,"status":"posted"}}'.encode()
+
+    def expected(self, number_of_records: int) -> Counter[str]:
+        """Return what the first so many records add up to: orders kept, and the counts of the `ahead` window."""
+        counts: Counter[str] = Counter()
+        read = 0
+        for order in self.placed():
+            if read == number_of_records:
+                return counts
             read += 1
-            counts["defective_orders"] += order.days_back < 60
-    raise AssertionError("orders never end")
+            counts["kept"] += 1
+            counts["orders"] += order.days_back < 60
+            if order.defective and read < number_of_records:
+                read += 1
+                counts["defective_orders"] += order.days_back < 60
+        raise AssertionError("orders never end")
 
 
 @contextmanager
-def loaded(cluster: Cluster, sellers: int, rate: int, after: int) -> Iterator["Synchronized[int]"]:
+def loaded(cluster: Cluster, load: Load, rate: int, after: int) -> Iterator["Synchronized[int]"]:
     """Produce `rate` records a second, but for the first `after`; yields the number produced."""
     context = multiprocessing.get_context("spawn")
     produced: Synchronized[int] = context.Value("q", 0)
     over = context.Event()
     told = {"produced": produced, "over": over}
-    process = context.Process(target=_produce, args=(cluster, sellers, rate, after), kwargs=told)
+    process = context.Process(target=_produce, args=(cluster, load, rate, after), kwargs=told)
     process.start()
     try:
         yield produced
@@ -91,9 +101,9 @@ def loaded(cluster: Cluster, sellers: int, rate: int, after: int) -> Iterator["S
 
 
 def _produce(
-    cluster: Cluster, sellers: int, rate: int, after: int, *, produced: "Synchronized[int]", over: Event
+    cluster: Cluster, load: Load, rate: int, after: int, *, produced: "Synchronized[int]", over: Event
 ) -> None:
-    asyncio.run(_steadily(cluster, itertools.islice(records(sellers), after, None), rate, produced, over))
+    asyncio.run(_steadily(cluster, itertools.islice(load.records(), after, None), rate, produced, over))
 
 
 async def _steadily(
