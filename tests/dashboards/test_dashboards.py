@@ -74,6 +74,18 @@ def test_every_panel_says_what_it_shows_and_what_nothing_means(board: dict[str, 
 
 
 @each_board
+def test_lines_are_named_under_every_graph(board: dict[str, Any]) -> None:
+    for panel in panels(board):
+        if panel["type"] == "timeseries":
+            assert panel["options"]["legend"]["showLegend"], panel["title"]
+            assert panel["options"]["legend"]["displayMode"] == "list"
+            assert panel["fieldConfig"]["defaults"]["color"]["mode"] == "palette-classic", (
+                "by name, two may look the same"
+            )
+            assert all(target.get("legendFormat") for target in panel["targets"]), panel["title"]
+
+
+@each_board
 def test_panels_neither_overlap_nor_leave_the_grid(board: dict[str, Any]) -> None:
     places = [panel["gridPos"] for panel in board["panels"]]
     for place in places:

@@ -88,11 +88,17 @@ def graph(
 ) -> timeseries.Panel:
     """Return a panel of lines over time; a series that is called "target" is drawn as a limit."""
     panel = _begin(timeseries.Panel(), told, GREY).color_scheme(
-        dashboard.FieldColor().mode(models.FieldColorModeId.PALETTE_CLASSIC_BY_NAME)
+        dashboard.FieldColor().mode(models.FieldColorModeId.PALETTE_CLASSIC)
     )
     panel = panel.line_width(2).fill_opacity(30 if stacked else 5).show_points(options.VisibilityMode.NEVER)
     panel = panel.tooltip(
         common.VizTooltipOptions().mode(options.TooltipDisplayMode.MULTI).sort(options.SortOrder.DESCENDING)
+    )
+    panel = panel.legend(
+        common.VizLegendOptions()
+        .show_legend(True)
+        .display_mode(options.LegendDisplayMode.LIST)
+        .placement(options.LegendPlacement.BOTTOM)
     )
     if stacked:
         panel = panel.stacking(common.StackingConfig().mode(options.StackingMode.NORMAL))
