@@ -19,7 +19,19 @@ from stream.events import Event, Malformed
 from stream.figures import counts
 from stream.metrics import ORDER_WINDOWS
 from stream.rules import Marketplace, Rules
-from tests.recount import UTC_EVERYWHERE, WINDOWS, Counts, InputEvent, Switches, groups, kept, recount, window_counts
+from tests.recount import (
+    BUILT_IN,
+    UTC_EVERYWHERE,
+    WINDOWS,
+    Counts,
+    InputEvent,
+    Settings,
+    Switches,
+    groups,
+    kept,
+    recount,
+    window_counts,
+)
 
 D = date(2026, 11, 3)
 US, DE, JP, INDIA = "ATVPDKIKX0DER", "A1PA6795UKMFR9", "A1VC38T7YXB528", "A21TJRUUN4KGV"
@@ -69,6 +81,40 @@ def chargeback(kind: str, status: str = "open", order_id: str = "o1", **fields: 
     )
 
 
+def cancelled(by: str | None, order_id: str = "o1", **fields: Any) -> InputEvent:
+    """Return a cancelled MFN order of D-4, in the window of cancellations on D."""
+    return order(order_id, "2026-10-30T12:00:00Z", **{"status": "Canceled", "cancelled_by": by, **fields})
+
+
+def shipment(order_id: str = "o1", shipment_id: str = "P-1", **fields: Any) -> InputEvent:
+    """Return a package with valid tracking, on time, in the windows of 30 days and of 14 on D.
+
+    It was confirmed on D-19, promised by D-14 and delivered on D-15.
+    """
+    moments = {
+        "confirmed_at": "2026-10-15T12:00:00Z",
+        "promised_by": "2026-10-20T12:00:00Z",
+        "tracking_confirmed_at": "2026-10-15T12:00:00Z",
+        "first_scan_at": "2026-10-16T12:00:00Z",
+        "delivered_at": "2026-10-19T12:00:00Z",
+    }
+    return event("shipments", **{"order_id": order_id, "shipment_id": shipment_id, **moments, **fields})
+
+
+def message(
+    answered: str | None = None, message_id: str = "M-1", received: str = "2026-10-30T12:00:00Z", **fields: Any
+) -> InputEvent:
+    """Return a buyer's message of D-4, in all windows on D."""
+    times = {"received_at": received, "answered_at": answered}
+    return event("messages", **{"message_id": message_id, **times, **fields})
+
+
+def violation(status: str = "open", violation_id: str = "V-1", **fields: Any) -> InputEvent:
+    """Return a violation that was detected on D-33."""
+    what = {"category": "listing", "severity": "high", "detected_at": "2026-10-01T12:00:00Z", "order_id": None}
+    return event("violations", **{"violation_id": violation_id, "status": status, **what, **fields})
+
+
 def decoded(told: InputEvent, timestamp: int = RECORDED) -> Event:
     """Return what a worker makes of an event that is valid."""
     topic, value = told
@@ -83,15 +129,29 @@ def _zone(name: str) -> ZoneInfo:
 
 
 def rules_of(
-    switches: Switches | None = None, zones: Mapping[str, str] = UTC_EVERYWHERE, retention_days: int = 200
+    switches: Switches | None = None,
+    zones: Mapping[str, str] = UTC_EVERYWHERE,
+    retention_days: int = 200,
+    settings: Settings = BUILT_IN,
 ) -> Rules:
     """Return the product's rules for what the oracle is told."""
     switches = switches or Switches()
+    marketplaces = sorted({*zones, *settings.targets, *settings.minimums})
     return Rules(
         claims_policy="all_filed" if switches.claims_policy == "all_filed" else "current",
         reversed_chargebacks="counted" if switches.reversed_chargebacks == "counted" else "excluded",
+        buyer_requested_cancellations=(
+            "counted" if switches.buyer_requested_cancellations == "counted" else "excluded"
+        ),
         retention_days=retention_days,
-        marketplaces={marketplace: Marketplace(_zone(name)) for marketplace, name in zones.items()},
+        marketplaces={
+            marketplace: Marketplace(
+                _zone(zones.get(marketplace, "UTC")),
+                settings.minimums.get(marketplace),
+                settings.targets.get(marketplace, {}),
+            )
+            for marketplace in marketplaces
+        },
     )
 
 
