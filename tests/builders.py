@@ -27,7 +27,9 @@ from tests.recount import (
     InputEvent,
     Settings,
     Switches,
+    View,
     groups,
+    in_time,
     kept,
     recount,
     window_counts,
@@ -203,7 +205,8 @@ def recounted(
     retention_days: int = 200,
 ) -> Shown:
     """Return what the oracle counts, in the same form."""
-    days = kept(recount(told, switches=switches or Switches(), zones=zones), day, retention_days)
+    view = View(day, switches or Switches(), zones, retention_days)
+    days = kept(recount(in_time(told, view), switches=view.switches, zones=zones), day, retention_days)
     found = {(*group, window): window_counts(days, *group, day, window) for group in groups(days) for window in WINDOWS}
     return {key: value for key, value in found.items() if value != Counts()}
 

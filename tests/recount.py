@@ -1,11 +1,12 @@
 """The figures counted from scratch: every test's independent second opinion.
 
-Nothing here is incremental, cached or shared with the product: each function takes all the raw input events there are,
-throws away every version that lost, and counts what is left, one order at a time. It is slow and meant to be read.
+Nothing here is incremental or shared with the product, and nothing is cached but how times read: each function takes
+all the raw input events there are, throws away every version that lost, and counts what is left, one order at a time.
+It is slow and meant to be read.
 
     events -> latest -> recount -> window_counts -> ratio, headroom, verdict, wilson95
                                                  -> gauges, defects, forecast
-    events -> known  -> parts   -> shares        -> account_gauges, account_rows
+    events -> in_time -> known -> parts -> shares -> account_gauges, account_rows
 
 The first line is the Order Defect Rate, the second the rest of account health.
 
@@ -21,6 +22,7 @@ from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from fractions import Fraction
+from functools import lru_cache
 from operator import itemgetter
 from pathlib import Path
 from types import MappingProxyType
@@ -110,6 +112,8 @@ OWN_ID = MappingProxyType(
     }
 )
 OF_NO_ORDER = frozenset({"messages", "violations"})
+# The field whose day decides what is too old to be kept; what belongs to an order goes by its order.
+KEYED_BY = MappingProxyType({"orders": "purchase_date", "messages": "received_at", "violations": "detected_at"})
 KIND = MappingProxyType({"feedback": "feedback", "claim-statuses": "claim", "chargebacks": "chargeback"})
 
 COUNT_GAUGES = MappingProxyType(
@@ -175,6 +179,7 @@ RFC3339 = re.compile(
 )
 
 
+@lru_cache(2**18)
 def instant(text: str) -> datetime:
     """Return the moment an RFC 3339 text names, in UTC, to the microsecond: further digits are cut, not rounded."""
     found = RFC3339.fullmatch(text)
@@ -205,6 +210,11 @@ def order_date(order: Value, zones: Mapping[str, str]) -> date:
     return day_in(instant(order["purchase_date"]), order["marketplace_id"], zones)
 
 
+def is_kept(day: date, evaluation_day: date, retention_days: int) -> bool:
+    """Whether a day is not too old: one of the last `retention_days` up to the evaluation day, or a later one."""
+    return day > evaluation_day - timedelta(days=retention_days)
+
+
 def window_edges(evaluation_day: date, window: Window) -> tuple[date, date]:
     """Return a window's first and last day, both included: D-lag-days+1 .. D-lag."""
     last = evaluation_day - timedelta(days=window.lag)
@@ -218,6 +228,35 @@ def window_days(evaluation_day: date, window: str) -> list[date]:
 
 
 # --- What is true in the end ------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class View:
+    """From where one looks: the evaluation day, the switches, the zones that cut days, and how many days are kept."""
+
+    evaluation_day: EvaluationDay
+    switches: Switches = CURRENT
+    zones: Mapping[str, str] = field(default_factory=dict)
+    retention_days: int = 200
+
+    def day(self, moment: datetime, marketplace: str) -> date:
+        """Return the day of a moment in the marketplace."""
+        return day_in(moment, marketplace, self.zones)
+
+    def keeps(self, day: date, marketplace: str) -> bool:
+        """Whether a day of the marketplace is kept."""
+        return is_kept(day, day_of(self.evaluation_day, marketplace), self.retention_days)
+
+
+def in_time(events: Iterable[InputEvent], view: View) -> Iterator[InputEvent]:
+    """Yield the events that are not too late: one about an older day than is kept changes no figure.
+
+    Each by what it says itself: a version that moves an order off what is kept leaves the order where it was.
+    """
+    for topic, value in events:
+        keyed_by, marketplace = KEYED_BY.get(topic), value["marketplace_id"]
+        if keyed_by is None or view.keeps(view.day(instant(value[keyed_by]), marketplace), marketplace):
+            yield topic, value
 
 
 def thing_of(topic: str, value: Value) -> Thing:
@@ -435,24 +474,6 @@ def is_answered_in_time(message: Value) -> bool:
     return answered is not None and answered - instant(message["received_at"]) <= timedelta(hours=24)
 
 
-@dataclass(frozen=True)
-class View:
-    """From where one looks: the evaluation day, the zones that cut days, what is kept, and the switches."""
-
-    evaluation_day: EvaluationDay
-    switches: Switches
-    zones: Mapping[str, str]
-    retention_days: int
-
-    def day(self, moment: datetime, marketplace: str) -> date:
-        """Return the day of a moment in the marketplace."""
-        return day_in(moment, marketplace, self.zones)
-
-    def keeps(self, day: date, marketplace: str) -> bool:
-        """Whether a day of the marketplace is kept."""
-        return is_kept(day, day_of(self.evaluation_day, marketplace), self.retention_days)
-
-
 def parts(
     events: Iterable[InputEvent],
     evaluation_day: EvaluationDay,
@@ -462,16 +483,13 @@ def parts(
     retention_days: int = 200,
 ) -> list[Part]:
     """Return what each thing that is kept adds to the metrics, whatever windows its day is in."""
-    return parts_of(known(events), View(evaluation_day, switches, zones, retention_days))
+    view = View(evaluation_day, switches, zones, retention_days)
+    return parts_of(known(in_time(events, view)), view)
 
 
 def parts_of(what: Known, view: View) -> list[Part]:
-    """Return the parts of what is known."""
-    orders = {
-        (thing.seller, thing.order_id): order
-        for thing, order in what.winners.items()
-        if thing.topic == "orders" and view.keeps(order_date(order, view.zones), order["marketplace_id"])
-    }
+    """Return the parts of what is known from events that were in time."""
+    orders = {(thing.seller, thing.order_id): order for thing, order in what.winners.items() if thing.topic == "orders"}
     packages: defaultdict[tuple[str, str], list[Value]] = defaultdict(list)
     for thing, value in what.winners.items():
         if thing.topic == "shipments":
@@ -484,14 +502,16 @@ def parts_of(what: Known, view: View) -> list[Part]:
     ]
     for thing, value in what.winners.items():
         if thing.topic == "feedback" and value["status"] == "posted":
-            order = orders.get((thing.seller, thing.order_id), value)
-            found.append(part_of_feedback(thing, value, order["marketplace_id"], what.first_heard[thing], view))
+            # Its own marketplace until its order is known, and again when the order has grown too old.
+            marketplace = orders.get((thing.seller, thing.order_id), value)["marketplace_id"]
+            day = view.day(what.first_heard[thing], marketplace)
+            if view.keeps(day, marketplace):
+                found.append(Part(FEEDBACK_RECEIVED, thing.seller, marketplace, day, feedback_counts(value)))
         elif thing.topic == "messages" and value.get("needs_response") is not False:
             found.append(part_of_message(thing.seller, value, view))
         elif thing.topic == "violations" and value["status"] == "open":
             found.append(part_of_violation(thing.seller, value, view))
-    # An order goes by its order date alone, all else by the day that it is counted on.
-    return [part for part in found if part.metric in OF_MFN_ORDERS or view.keeps(part.day, part.marketplace)]
+    return found
 
 
 def parts_of_order(seller: str, order: Value, packages: list[Value], view: View) -> Iterator[Part]:
@@ -513,12 +533,6 @@ def parts_of_order(seller: str, order: Value, packages: list[Value], view: View)
             delivered = moment_of(package, "delivered_at")
             on_time = delivered is not None and view.day(delivered, marketplace) <= day
             yield Part("on_time_delivery", seller, marketplace, day, on_time)
-
-
-def part_of_feedback(thing: Thing, feedback: Value, marketplace: str, first_heard: datetime, view: View) -> Part:
-    """Return what a posted feedback adds on the day on which its earliest version was true."""
-    day = view.day(first_heard, marketplace)
-    return Part(FEEDBACK_RECEIVED, thing.seller, marketplace, day, feedback_counts(feedback))
 
 
 def part_of_message(seller: str, message: Value, view: View) -> Part:
@@ -582,10 +596,12 @@ def shares_by_day(
     zones: Mapping[str, str] = UTC_EVERYWHERE,
     retention_days: int = 200,
 ) -> dict[date, dict[ShareKey, Share]]:
-    """Return the shares on several days, all with the knowledge of the end: quickly, as the events are read once."""
-    what = known(events)
+    """Return the shares on several days, each with the knowledge of the end."""
+    told = list(events)
     return {
-        day: shares(parts_of(what, View(day, switches, zones, retention_days)), day, retention_days)
+        day: shares(
+            parts(told, day, switches=switches, zones=zones, retention_days=retention_days), day, retention_days
+        )
         for day in evaluation_days
     }
 
@@ -680,11 +696,6 @@ def wilson95(numerator: int, denominator: int) -> tuple[float, float] | None:
 # --- What is shown ----------------------------------------------------------------------------------------------------
 
 
-def is_kept(day: date, evaluation_day: date, retention_days: int) -> bool:
-    """Whether a day is not too old: one of the last `retention_days` up to the evaluation day, or a later one."""
-    return day > evaluation_day - timedelta(days=retention_days)
-
-
 def kept(days: Mapping[DayKey, Counts], evaluation_day: date, retention_days: int) -> dict[DayKey, Counts]:
     """Return the days that are not too old."""
     return {key: counts for key, counts in days.items() if is_kept(key[3], evaluation_day, retention_days)}
@@ -707,7 +718,8 @@ def gauges(
 
     Counts of 0 are not among them (they may be shown or absent); ratios and headroom are, wherever there are orders.
     """
-    days = recount(events, switches=switches, zones=zones)
+    told = in_time(events, View(evaluation_day, switches, zones, retention_days))
+    days = recount(told, switches=switches, zones=zones)
     return gauges_of_days(kept(days, evaluation_day, retention_days), evaluation_day)
 
 
@@ -996,7 +1008,8 @@ def forecast(
     All 60 days for each marketplace and channel with a counted order kept, by (marketplace, channel, day). `expected`
     and the bounds are None: they are a model's, not a count.
     """
-    days = kept(recount(events, switches=switches, zones=zones), evaluation_day, retention_days)
+    told = in_time(events, View(evaluation_day, switches, zones, retention_days))
+    days = kept(recount(told, switches=switches, zones=zones), evaluation_day, retention_days)
     rows = []
     for of_seller, marketplace, channel in groups(days):
         if of_seller != seller:
