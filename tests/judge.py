@@ -80,16 +80,20 @@ def items(value: Any) -> Opinion:
     return worst(fields(item, ITEM) if isinstance(item, Object) else WRONG for item in value)
 
 
-def optional(check: Check) -> Check:
-    return lambda value: RIGHT if value is None else check(value)
+def unless_null(null: Opinion, check: Check) -> Check:
+    return lambda value: null if value is None else check(value)
 
 
 @dataclass(frozen=True)
 class Fields:
-    """The fields that something must have, and those that it may have."""
+    """The fields that something must have, those that it may have, and those with a default, which may be left out.
+
+    Whether a field with a default may be null is open.
+    """
 
     must: Mapping[str, Check]
     may: Mapping[str, Check] = field(default_factory=dict)
+    default: Mapping[str, Check] = field(default_factory=dict)
 
 
 SELLERS_OWN: Final = {"event_id": text(), "event_time": time, "seller_id": text(), "marketplace_id": text()}
@@ -139,6 +143,32 @@ TOPICS: Final = {
         },
         REASON,
     ),
+    "shipments": Fields(
+        {"shipment_id": text(), "order_id": text(), "confirmed_at": time},
+        {
+            "promised_by": time,
+            "carrier": text(),
+            "tracking_id": text(),
+            "tracking_confirmed_at": time,
+            "first_scan_at": time,
+            "delivered_at": time,
+            "excused": boolean,
+        },
+    ),
+    "messages": Fields(
+        {"message_id": text(), "received_at": time},
+        {"order_id": text(), "answered_at": time},
+        {"needs_response": boolean},
+    ),
+    "violations": Fields(
+        {
+            "violation_id": text(),
+            "category": text(),
+            "severity": one_of("low", "medium", "high", "critical"),
+            "status": one_of("open", "resolved"),
+            "detected_at": time,
+        },
+    ),
 }
 
 
@@ -147,7 +177,11 @@ def fields(written: Object, asked: Fields) -> Opinion:
     last = dict(written)
     if asked.must.keys() - last.keys():
         return WRONG
-    checks = {**asked.must, **{name: optional(check) for name, check in asked.may.items()}}
+    checks = {
+        **asked.must,
+        **{name: unless_null(RIGHT, check) for name, check in asked.may.items()},
+        **{name: unless_null(EITHER, check) for name, check in asked.default.items()},
+    }
     judged = [check(last[name]) for name, check in checks.items() if name in last]
     others = [EITHER for name, value in written if name in checks and checks[name](value) != RIGHT]
     return worst([*judged, *others])
@@ -215,7 +249,7 @@ def judge_event(topic: str, key: bytes, written: Any, timestamp: int, *, deep: b
     asked = TOPICS[topic]
     opinion = WRONG
     if isinstance(written, Object):
-        opinion = fields(written, Fields({**SELLERS_OWN, **asked.must}, asked.may))
+        opinion = fields(written, Fields({**SELLERS_OWN, **asked.must}, asked.may, asked.default))
     too_deep = {"not_json"} if deep else set()
     if opinion == WRONG:
         return dead("invalid_field", *too_deep)
