@@ -23,7 +23,7 @@ from stream.events import Chargeback, Claim, Event, Feedback, Malformed, Order
 from stream.orders import pack, unpack
 from stream.worker.changes import Cause, health_changes
 from tests import judge, strategies
-from tests.builders import RECORDED, chargeback, claim, feedback, order, rules_of
+from tests.builders import RECORDED, chargeback, claim, feedback, message, order, rules_of, shipment, violation
 from tests.judge import Judgement
 
 ROUNDS: Final = int(os.environ.get("FUZZ_ROUNDS", "100000"))
@@ -138,7 +138,7 @@ def told_by(event: Event) -> tuple[Any, ...]:
 def expected(topic: str, asked: Judgement) -> tuple[Any, ...]:
     told = asked.told or {}
     at = judge.instant(told["event_time"])[1]
-    common = (told["seller_id"], told["order_id"], told["event_id"], at, told["marketplace_id"])
+    common = (told["seller_id"], told.get("order_id"), told["event_id"], at, told["marketplace_id"])
     if topic == "orders":
         bought = judge.instant(told["purchase_date"])[1]
         return (*common, bought, told["channel"], told["status"], told.get("cancelled_by"))
@@ -148,7 +148,37 @@ def expected(topic: str, asked: Judgement) -> tuple[Any, ...]:
     if topic == "claim-statuses":
         decided = (told.get("funded_by"), told.get("odr_impact"))
         return (*common, told["claim_id"], told["status"], *decided, told.get("reason"))
+    if topic in FURTHER:
+        return (*common, *FURTHER[topic](told))
     return (*common, told["chargeback_id"], told["kind"], told["status"], told.get("reason"))
+
+
+def moment(told: Mapping[str, Any], name: str) -> int | None:
+    """The microseconds since the epoch that an optional field names."""
+    return None if told.get(name) is None else judge.instant(told[name])[1]
+
+
+PACKAGE_TIMES = ("confirmed_at", "promised_by", "tracking_confirmed_at", "first_scan_at", "delivered_at")
+FURTHER: dict[str, Callable[[Mapping[str, Any]], tuple[Any, ...]]] = {
+    "shipments": lambda told: (
+        told["shipment_id"],
+        *(moment(told, name) for name in PACKAGE_TIMES),
+        bool(told.get("excused")),
+    ),
+    "messages": lambda told: (
+        told["message_id"],
+        moment(told, "received_at"),
+        moment(told, "answered_at"),
+        told.get("needs_response") is not False,
+    ),
+    "violations": lambda told: (
+        told["violation_id"],
+        told["category"],
+        told["severity"],
+        told["status"],
+        moment(told, "detected_at"),
+    ),
+}
 
 
 # --- What a worker then does with it ----------------------------------------------------------------------------------
@@ -176,14 +206,24 @@ def digest(event: Event, day: int, zones: dict[str, str]) -> None:
 EDGES = (1, 200, 719_163, 739_558, 3_652_059)  # days: the calendar's first and last, and some in between
 
 
-@given(strategies.events(), st.sampled_from(TIMES), st.sampled_from(TIMES), st.sampled_from(EDGES), strategies.zones())
+DATES = (
+    "purchase_date",
+    "latest_ship_date",
+    "confirmed_at",
+    "promised_by",
+    "delivered_at",
+    "received_at",
+    "detected_at",
+)
+ANY_EVENT = strategies.whole_events(topics=tuple(CONVERTERS))
+
+
+@given(ANY_EVENT, st.sampled_from(TIMES), st.sampled_from(TIMES), st.sampled_from(EDGES), strategies.zones())
 def test_events_at_the_ends_of_the_calendar_go_all_the_way_through(
     told: Any, bought: str, happened: str, day: int, zones: dict[str, str]
 ) -> None:
     topic, value = told
-    spoilt = {**value, "event_time": happened}
-    if topic == "orders":
-        spoilt["purchase_date"] = bought
+    spoilt = {**value, "event_time": happened} | {name: bought for name in DATES if value.get(name) is not None}
     raw = json.dumps(spoilt).encode()
     event = check(topic, value["seller_id"].encode(), raw, 2**53)
     if event is not None:
@@ -218,7 +258,17 @@ def members(draw: st.DrawFn, value: dict[str, Any]) -> list[Member]:
             written[at : at + 1] = [(other, written[at][1] if written else token)]
         else:
             names = (
-                ('"x"', '""', '"\\ud800"') if kind == "unknown" else ('"items"', '"reason"', '"comment"', '"excused"')
+                ('"x"', '""', '"\\ud800"')
+                if kind == "unknown"
+                else (
+                    '"items"',
+                    '"reason"',
+                    '"comment"',
+                    '"excused"',
+                    '"promised_by"',
+                    '"needs_response"',
+                    '"severity"',
+                )
             )
             written.append((draw(st.sampled_from(names)), token))
     return written
@@ -227,7 +277,8 @@ def members(draw: st.DrawFn, value: dict[str, Any]) -> list[Member]:
 @st.composite
 def records(draw: st.DrawFn) -> tuple[str, bytes | None, bytes | None, int]:
     """A record made of an event: topic, key, value and timestamp."""
-    topic, value = draw(strategies.events(sellers=("A2SELLER", 'Ö/2 "x"\\\n', "\x00\u2028\U0001f600")))
+    sellers = ("A2SELLER", 'Ö/2 "x"\\\n', "\x00\u2028\U0001f600")
+    topic, value = draw(strategies.whole_events(sellers=sellers, topics=tuple(CONVERTERS)))
     topic = draw(st.sampled_from((topic, topic, topic, *CONVERTERS)))
     comma, colon = draw(st.sampled_from(((",", ":"), (" ,\n", "\t: "), (",", ":"), (",,", ":"))))
     text = "{" + comma.join(f"{name}{colon}{token}" for name, token in draw(members(dict(value)))) + "}"
@@ -271,7 +322,47 @@ VALID: dict[str, Mapping[str, Any]] = {
     "feedback": feedback(3, feedback_id="F-1", reason="late", comment="never came \U0001f4e6")[1],
     "claim-statuses": claim("granted", funded_by="seller", odr_impact="counts", reason="other")[1],
     "chargebacks": chargeback("service", reason="not_received")[1],
+    "shipments": shipment(carrier="DHL", tracking_id="JJD 1", excused=False)[1],
+    "messages": message("2026-10-30T13:00:00Z", needs_response=True)[1],
+    "violations": violation(category="listing \U0001f4e6")[1],
 }
+
+
+@pytest.mark.parametrize("topic", VALID)
+def test_the_judge_takes_the_events_that_others_are_made_of(topic: str) -> None:
+    assert judge.judge(topic, b"A2SELLER", json.dumps(VALID[topic]).encode(), RECORDED).told is not None
+
+
+@given(strategies.whole_events())
+def test_the_judge_takes_every_event_of_every_history(told: Any) -> None:
+    topic, value = told
+    judged = judge.judge(topic, value["seller_id"].encode(), json.dumps(value).encode(), RECORDED)
+    assert judged.told is not None
+    assert not judged.reasons
+
+
+@pytest.mark.parametrize(
+    ("topic", "fields", "reasons"),
+    [
+        ("shipments", {"confirmed_at": None}, {"invalid_field"}),
+        ("shipments", {"promised_by": None, "carrier": None, "excused": None}, set()),
+        ("shipments", {"excused": "false"}, {"invalid_field"}),
+        ("shipments", {"carrier": ""}, {"invalid_field"}),
+        ("messages", {"received_at": "2026-10-30"}, {"invalid_field"}),
+        ("messages", {"order_id": None, "answered_at": None}, set()),
+        ("messages", {"needs_response": 1}, {"invalid_field"}),
+        ("violations", {"severity": "fatal"}, {"invalid_field"}),
+        ("violations", {"category": None}, {"invalid_field"}),
+        ("violations", {"order_id": 7}, set()),  # no field of a violation
+    ],
+)
+def test_the_judge_knows_what_packages_messages_and_violations_must_say(
+    topic: str, fields: Mapping[str, Any], reasons: set[str]
+) -> None:
+    value = json.dumps({**VALID[topic], **fields}).encode()
+    judged = judge.judge(topic, b"A2SELLER", value, RECORDED)
+    assert judged.reasons == frozenset(reasons)
+    assert (judged.told is None) == bool(reasons)
 
 
 # --- Bytes ------------------------------------------------------------------------------------------------------------
