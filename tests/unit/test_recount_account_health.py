@@ -3,9 +3,12 @@
 D is 2026-11-03. Everything is of one seller on Amazon.com, in UTC, unless said otherwise.
 """
 
+import gzip
+import json
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
 from fractions import Fraction
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -46,6 +49,7 @@ from tests.recount import (
     low_volume,
     misses,
     parts,
+    read_events,
     recount,
     row_differences,
     shares,
@@ -523,6 +527,13 @@ def test_shares_of_several_days_are_those_of_each() -> None:
     days = [D, D + timedelta(days=6)]
     assert shares_by_day(told, days) == {day: shares(parts(told, day), day) for day in days}
     assert len(shares_by_day(told, days)[D]) == 10
+
+
+def test_events_are_read_from_a_compressed_file_of_lines(tmp_path: Path) -> None:
+    told = [order(), feedback(1, comment="h\u00e4, \u2028")]
+    lines = [json.dumps({"topic": topic, "key": SELLER, "value": value}) for topic, value in told]
+    (tmp_path / "events.jsonl.gz").write_bytes(gzip.compress("\n".join(lines).encode()))
+    assert read_events(tmp_path / "events.jsonl.gz") == told
 
 
 # --- Judgement --------------------------------------------------------------------------------------------------------
