@@ -5,7 +5,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: bench bench-replay demo faults faust grafana scale soak test lint types imports clean
+.PHONY: asyncapi bench bench-replay demo faults faust grafana scale soak test lint types imports clean
 
 demo: $(INSTALLED)
 	$(BIN)/odr demo
@@ -34,6 +34,11 @@ soak: $(INSTALLED)
 
 grafana: $(INSTALLED)
 	$(BIN)/python -m grafana.generate
+
+# The committed document is that of the defaults: no variable of this shell has a say.
+asyncapi: $(INSTALLED)
+	env -i $(BIN)/odr schema --asyncapi > asyncapi.new
+	mv asyncapi.new stream/asyncapi.json
 
 test: lint types imports
 	$(BIN)/pytest

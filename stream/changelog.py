@@ -1,6 +1,6 @@
-"""The changelog behind the order states: what its records are, and how they are read.
+"""The changelog behind the states: what its records are, and how they are read.
 
-Its entries are packed order states by packed order key, and one footing in each partition.
+Its entries are packed states by packed state key, and one footing in each partition.
 """
 
 from collections.abc import AsyncIterator
@@ -10,21 +10,21 @@ from typing import Final, Literal, TypeAlias
 import msgspec
 from aiokafka import AIOKafkaConsumer
 
-from stream.accounts import OrderKey
 from stream.connection import connection
 from stream.settings import Settings
+from stream.states import StateKey
 
 Entry: TypeAlias = tuple[bytes, bytes | None]
 """One record of the changelog, and of the local disk: key and value, None where the order has left."""
 
 pack_key = msgspec.msgpack.Encoder().encode
-"""Return an `OrderKey` as bytes."""
+"""Return an `StateKey` as bytes."""
 
-unpack_key = msgspec.msgpack.Decoder(OrderKey).decode
-"""Return the `OrderKey` in what `pack_key` gave; raises msgspec.DecodeError for anything else."""
+unpack_key = msgspec.msgpack.Decoder(StateKey).decode
+"""Return the `StateKey` in what `pack_key` gave; raises msgspec.DecodeError for anything else."""
 
 FOOTING_KEY: Final = b"\x00footing"
-"""The footing's key; a packed `OrderKey` is an array and never begins like this."""
+"""The footing's key; a packed `StateKey` is an array and never begins like this."""
 
 
 class Footing(msgspec.Struct, array_like=True, frozen=True):

@@ -15,7 +15,10 @@ import stamina
 from rich.console import Console
 
 from stream import __version__
+from stream.asyncapi import document
 from stream.program import CONNECTION, COUNTING, DAY, SPEED, WORKER, Program, tell_surprise, with_settings
+from stream.schema import BEYOND, RECORDS
+from stream.schema import schema as schema_of
 from stream.settings import Settings
 from stream.tools.letters.letter import Place
 from stream.tools.letters.selection import Placed, Selection, with_selection
@@ -269,6 +272,31 @@ def audit(settings: Settings, workers: tuple[str, ...], as_json: bool) -> None:
     else:
         auditing.show(report, Console())
     sys.exit(3 if report.mismatches else 0)
+
+
+@main.command(
+    epilog="\b\nWhat no schema can say of an event:\n\n"
+    + "\n\n".join(f"{told[0].upper()}{told[1:]}." for told in BEYOND.values())
+)
+@click.argument("topic", required=False, type=click.Choice(tuple(RECORDS)), metavar="[TOPIC]")
+@click.option("--asyncapi", is_flag=True, help="The AsyncAPI 3 document of all topics, with keys and headers.")
+@with_settings("topic_prefix", "brokers", "security_protocol")
+def schema(settings: Settings, topic: str | None, *, asyncapi: bool) -> None:
+    """Print the JSON Schema of a topic's records; without TOPIC those of all topics, an object by topic.
+
+    Of an input topic and of `health-changes` it is the schema of a value, of `<topic>.dead-letters` that of the
+    headers. Each is complete in itself, of draft 2020-12. TOPIC has no prefix.
+    """
+    if asyncapi and topic is not None:
+        raise click.UsageError("accepts a topic or --asyncapi, not both")
+    if asyncapi:
+        secure = "SSL" in settings.security_protocol
+        told = document(
+            settings.topic_prefix, [broker.strip() for broker in settings.brokers.split(",")], secure=secure
+        )
+    else:
+        told = schema_of(topic) if topic is not None else {name: schema_of(name) for name in RECORDS}
+    click.echo(json.dumps(told, indent=2, ensure_ascii=False))
 
 
 @main.command()

@@ -1,16 +1,18 @@
 """What Prometheus reads: the counts of every seller as text, rendered at scrape time.
 
-The text format groups all series of a name, and a seller's series are many names: so each seller's lines are kept as
+The text format groups all series of a name, and a seller's series are many names: so each group's lines are kept as
 one string per name, made again only when its counts have moved, and a page is their columns joined.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Final, NamedTuple
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Final, NamedTuple, TypeAlias
 
-from stream.figures import ORDERS, count
-from stream.metrics import METRICS, ORDER_WINDOWS, TARGETS, Metric, target, target_of
+from stream.figures import LEDGERS, ORDERS
+from stream.metrics import METRICS_OF, TARGETS, WINDOWS, Metric, target, target_of
 from stream.rates import headroom, ratio
 from stream.rules import Rules, start_of_day
+from stream.shares import Place
 
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -24,40 +26,98 @@ class Family(NamedTuple):
 
 
 class Group(NamedTuple):
-    """One seller in a marketplace and channel."""
+    """One seller in one place, where something is counted."""
 
     seller_id: str
-    marketplace_id: str
-    channel: str
+    place: Place
+
+    @property
+    def marketplace_id(self) -> str:
+        """The marketplace of the place."""
+        return self.place[1]
 
 
-Totals = tuple[int, ...]
-"""A group's amounts, one for each of `ORDER_WINDOWS`."""
+Totals: TypeAlias = tuple[int, ...]
+"""A group's amounts, one for each of its ledger's `WINDOWS`."""
 
 
-_ORDER_LABELS: Final = ("seller", "marketplace", "channel", "window")
+class Kind(NamedTuple):
+    """What a series has for a metric's amount, in a marketplace under some rules; None where it is absent."""
 
-ORDER_FAMILIES: Final = (
-    Family("seller_orders", "Counted orders in the window, by order date.", _ORDER_LABELS),
-    *(
-        Family(f"seller_{metric.numerator}", f"Of the counted orders: {metric.meaning}.", _ORDER_LABELS)
-        for metric in METRICS
-    ),
-    *(
-        Family(f"{metric.gauge}_ratio", f"Share of counted orders, 0-1: {metric.meaning}.", _ORDER_LABELS)
-        for metric in METRICS
-    ),
-    *(
-        Family(
-            f"{metric.gauge}_headroom_orders",
-            "How many more defective orders fit before the target is missed; negative when it is.",
-            _ORDER_LABELS,
-        )
-        for metric in METRICS
-        if metric.target is not None
-    ),
-)
-"""The names that every seller's order windows have, in the order in which they are rendered."""
+    of: Callable[[Metric, int, str, Rules], float | None]
+    adds_up: bool = False
+
+
+NUMERATOR: Final = Kind(lambda metric, amount, *_: metric.counted(amount).numerator, adds_up=True)
+DENOMINATOR: Final = Kind(lambda metric, amount, *_: metric.counted(amount).denominator, adds_up=True)
+RATIO: Final = Kind(lambda metric, amount, *_: ratio(*metric.counted(amount)))
+
+
+def _headroom(metric: Metric, amount: int, marketplace_id: str, rules: Rules) -> int | None:
+    asked, (numerator, denominator) = target_of(metric, marketplace_id, rules), metric.counted(amount)
+    return headroom(numerator, denominator, asked) if asked is not None and denominator else None
+
+
+HEADROOM: Final = Kind(_headroom)
+
+
+class Column(NamedTuple):
+    """One name of a metric's, and which of its values the series have."""
+
+    family: Family
+    metric: Metric
+    kind: Kind
+
+    def labels_of(self, place: Place) -> Place:
+        """Return the values of those labels that say more of a place than its marketplace."""
+        return () if self.metric.channel else place[2:]
+
+
+def _columns(metrics: Sequence[Metric]) -> Iterator[Column]:
+    """Yield the names of a ledger's metrics.
+
+    Shares of orders by channel have one denominator together, and counts that are called as their figures.
+    """
+    by_channel = [metric for metric in metrics if metric.by_channel]
+    labels = ("seller", "marketplace", "channel", "window")
+    if by_channel:
+        orders = Family(f"seller_{ORDERS}", "Counted orders in the window, by order date.", labels)
+        yield Column(orders, by_channel[0], DENOMINATOR)
+    for metric in by_channel:
+        counts = Family(f"seller_{metric.numerator}", f"Of the {metric.among}: {metric.meaning}.", labels)
+        yield Column(counts, metric, NUMERATOR)
+    for metric in by_channel:
+        share = Family(f"{metric.gauge}_ratio", f"Share of {metric.among}, 0-1: {metric.meaning}.", labels)
+        yield Column(share, metric, RATIO)
+    for metric in by_channel:
+        if metric.target is not None:
+            told = "How many more defective orders fit before the target is missed; negative when it is."
+            yield Column(Family(f"{metric.gauge}_headroom_orders", told, labels), metric, HEADROOM)
+    for metric in metrics:
+        if not metric.by_channel:
+            yield from _columns_of(metric)
+
+
+def _columns_of(metric: Metric) -> Iterator[Column]:
+    further = () if metric.channel else metric.ledger.labels
+    labels = ("seller", "marketplace", *further, "window")
+    if metric.denominator is None:
+        yield Column(Family(metric.gauge, f"Number of {metric.meaning}.", labels), metric, NUMERATOR)
+        return
+    by = f"by {metric.ledger.day}"
+    numerator, denominator = f"Number of {metric.meaning}, {by}.", f"Number of {metric.among}, {by}."
+    yield Column(Family(f"{metric.gauge}_numerator", numerator, labels), metric, NUMERATOR)
+    yield Column(Family(f"{metric.gauge}_denominator", denominator, labels), metric, DENOMINATOR)
+    yield Column(
+        Family(f"{metric.gauge}_ratio", f"Share of {metric.among}, 0-1: {metric.meaning}, {by}.", labels), metric, RATIO
+    )
+
+
+COLUMNS: Final = {name: tuple(_columns(METRICS_OF[name])) for name in LEDGERS}
+"""The names that every group of a ledger has, by the ledger's name, in the order in which they are rendered."""
+
+SELLER_FAMILIES: Final = tuple(column.family for columns in COLUMNS.values() for column in columns)
+"""The names of the sellers' own figures."""
 
 TARGET: Final = Family(
     "seller_target_ratio", "What the ratio must be, by metric.", ("metric", "marketplace", "condition")
@@ -78,7 +138,7 @@ EVALUATION_DAY: Final = Family(
     ("marketplace",),
 )
 
-FAMILIES: Final = (*ORDER_FAMILIES, TARGET, MINIMUM, NEWEST_EVENT, EVALUATION_DAY)
+FAMILIES: Final = (*SELLER_FAMILIES, TARGET, MINIMUM, NEWEST_EVENT, EVALUATION_DAY)
 """Every name that this module renders."""
 
 
@@ -87,32 +147,83 @@ def escape(text: str) -> str:
     return text.replace("\\", r"\\").replace("\n", r"\n").replace('"', r"\"")
 
 
-class GroupRenderer:
-    """Renders the order windows of every group, and remembers the lines of those that stay as they are."""
+class _Shown(NamedTuple):
+    """The windows of one column that a place shows: their place among the ledger's, and their names."""
+
+    column: Column
+    windows: tuple[tuple[int, str], ...]
+
+
+class Values:
+    """What the series of a group have: knows for each place which names and windows it has."""
 
     def __init__(self, rules: Rules) -> None:
         self._rules = rules
+        self._shown: dict[Place, list[_Shown]] = {}
+
+    def of(self, place: Place, totals: Totals) -> Iterator[tuple[Column, list[tuple[str, float]]]]:
+        """Yield each of the ledger's `COLUMNS` with the name of each window that has a value, and the value.
+
+        A ratio or headroom without anything to divide by is absent (rules.md: "0 orders").
+        """
+        for column, windows in self._shown.get(place) or self._show(place):
+            value_of, metric = column.kind.of, column.metric
+            values = [(name, value_of(metric, totals[at], place[1], self._rules)) for at, name in windows]
+            yield column, [(name, value) for name, value in values if value is not None]
+
+    def _show(self, place: Place) -> list[_Shown]:
+        ledger, marketplace_id = place[:2]
+        shown = []
+        for column in COLUMNS[ledger]:
+            metric = column.metric
+            theirs = metric.windows_in(marketplace_id, self._rules) if metric.is_told_in(place) else ()
+            windows = [(at, window.name) for at, window in enumerate(WINDOWS[ledger]) if window in theirs]
+            shown.append(_Shown(column, tuple(windows)))
+        self._shown[place] = shown
+        return shown
+
+
+def series_labels(column: Column, group: Group) -> str:
+    """Return the labels of a group's series in a column, but for the window."""
+    return labels(column.family.labels[:-1], group.seller_id, group.marketplace_id, *column.labels_of(group.place))
+
+
+class GroupRenderer:
+    """Renders the windows of every group, and remembers the lines of those that stay as they are."""
+
+    def __init__(self, rules: Rules) -> None:
+        self._values = Values(rules)
         self._lines: dict[Group, tuple[Totals, tuple[str, ...]]] = {}
 
     def render(self, totals: Mapping[Group, Totals]) -> Iterator[str]:
-        """Yield the page's text, name by name; a ratio or headroom without orders is absent (rules.md: "0 orders")."""
+        """Yield the page's text, name by name."""
         known = self._lines
         self._lines = {
             group: lines
             if (lines := known.get(group)) is not None and lines[0] == amounts
-            else (amounts, _render(group, amounts, self._rules))
+            else (amounts, self._render(group, amounts))
             for group, amounts in totals.items()
         }
-        columns = zip(*(lines for _, lines in self._lines.values()), strict=True)
-        for family, column in zip(ORDER_FAMILIES, columns, strict=False):
-            yield header(family)
-            yield from column
+        by_ledger: defaultdict[str, list[tuple[str, ...]]] = defaultdict(list)
+        for group, (_, rendered) in self._lines.items():
+            by_ledger[group.place[0]].append(rendered)
+        for ledger, columns in COLUMNS.items():
+            for column, rendered in zip(columns, zip(*by_ledger[ledger], strict=True), strict=False):
+                yield header(column.family)
+                yield from rendered
 
+    def _render(self, group: Group, totals: Totals) -> tuple[str, ...]:
+        rendered = []
+        for column, values in self._values.of(group.place, totals):
+            about = series_labels(column, group)
+            rendered.append(
+                "".join(f'{column.family.name}{{{about},window="{name}"}} {value!r}\n' for name, value in values)
+            )
+        return tuple(rendered)
 
-def series_of(totals: Totals) -> int:
-    """Return how many series a group has: without orders, a window has counts only."""
-    shares = sum(1 for family in ORDER_FAMILIES if family.name.endswith("_ratio")) + 1  # and the headroom
-    return sum(len(ORDER_FAMILIES) - (0 if count(total, ORDERS) else shares) for total in totals)
+    def series_of(self, group: Group, totals: Totals) -> int:
+        """Return how many series a group has."""
+        return sum(len(values) for _, values in self._values.of(group.place, totals))
 
 
 def render_targets(marketplaces: Iterable[str], rules: Rules) -> Iterator[str]:
@@ -146,39 +257,6 @@ def render_evaluation_days(days: Mapping[str, int], rules: Rules) -> Iterator[st
     for marketplace_id, day in sorted(days.items()):
         start = start_of_day(day, rules.marketplace(marketplace_id).zone)
         yield f"{EVALUATION_DAY.name}{{{labels(EVALUATION_DAY.labels, marketplace_id)}}} {start!r}\n"
-
-
-def _render(group: Group, totals: Totals, rules: Rules) -> tuple[str, ...]:
-    windows = [window_values(total, group.marketplace_id, rules) for total in totals]
-    labelled = [labels(_ORDER_LABELS, *group, window.name) for window in ORDER_WINDOWS]
-    return tuple(
-        "".join(
-            f"{family.name}{{{label}}} {values[at]!r}\n"
-            for label, values in zip(labelled, windows, strict=True)
-            if values[at] is not None
-        )
-        for at, family in enumerate(ORDER_FAMILIES)
-    )
-
-
-def window_values(total: int, marketplace_id: str, rules: Rules) -> list[float | None]:
-    """Return the value of each of `ORDER_FAMILIES` for one window's amount, None where the series is absent."""
-    shares = [(count(total, metric.numerator), count(total, metric.denominator)) for metric in METRICS]
-    return [
-        shares[0][1],
-        *(numerator for numerator, _ in shares),
-        *(ratio(numerator, denominator) for numerator, denominator in shares),
-        *(
-            _headroom(metric, *share, marketplace_id, rules)
-            for metric, share in zip(METRICS, shares, strict=True)
-            if metric.target
-        ),
-    ]
-
-
-def _headroom(metric: Metric, numerator: int, denominator: int, marketplace_id: str, rules: Rules) -> int | None:
-    asked = target_of(metric, marketplace_id, rules)
-    return None if asked is None or denominator == 0 else headroom(numerator, denominator, asked)
 
 
 def labels(names: Sequence[str], *values: str) -> str:

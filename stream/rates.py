@@ -22,12 +22,12 @@ class Target(NamedTuple):
         return self.condition in {"less_than", "equals"}
 
 
-def ratio(numerator: int, denominator: int) -> float | None:
+def ratio(numerator: int, denominator: int | None) -> float | None:
     """Return numerator / denominator, or None where there is nothing to divide by.
 
     None, not 0.0: "no orders yet" must not look like "no defects" (rules.md: "0 orders").
     """
-    return None if denominator == 0 else numerator / denominator
+    return numerator / denominator if denominator else None
 
 
 def headroom(numerator: int, denominator: int, target: Target) -> int:
@@ -44,6 +44,15 @@ def headroom(numerator: int, denominator: int, target: Target) -> int:
     if target.condition == "at_least":
         return numerator - ceil(bar)
     return floor(bar) - numerator
+
+
+def failures(numerator: int, denominator: int | None, target: Target) -> tuple[int, Fraction]:
+    """Return how many failed, and how many may: the share of `denominator` at which the target begins to be missed."""
+    if denominator is None:
+        return numerator, target.value
+    if target.counts_failures:
+        return numerator, target.value * denominator
+    return denominator - numerator, (1 - target.value) * denominator
 
 
 def low_volume(denominator: int, target: Target, minimum_denominator: int | None) -> bool:
@@ -81,9 +90,9 @@ def verdict(
     return "at_risk" if room == 0 or ahead_misses else "good"
 
 
-def interval(numerator: int, denominator: int) -> tuple[float, float] | None:
+def interval(numerator: int, denominator: int | None) -> tuple[float, float] | None:
     """Return the Wilson 95 % bounds (low, high) of a share, or None without a denominator."""
-    if denominator == 0:
+    if not denominator:
         return None
     share, z_squared = numerator / denominator, _Z_95**2
     centre = share + z_squared / (2 * denominator)

@@ -10,35 +10,28 @@ from dataclasses import replace
 from datetime import tzinfo
 from itertools import accumulate
 from operator import attrgetter
-from typing import Final, NamedTuple, TypeAlias
+from typing import Final, NamedTuple
 
 from stream.accounts import Accounts
 from stream.evaluation import EvaluationDays
 from stream.events import Event
-from stream.metrics import ORDER_WINDOWS
+from stream.gauges import Group, Totals
+from stream.metrics import WINDOWS
 from stream.rules import Rules, start_of_day
 from stream.windows import Window
 
 _FOR_EVER: Final = 1_000_000
 """Days kept in a replay: nothing that history tells is too late for it."""
 
-GroupKey: TypeAlias = tuple[str, str, str]
-"""Seller, marketplace and channel."""
-
-Totals: TypeAlias = tuple[int, ...]
-"""Amounts (see `figures`), one for each of `ORDER_WINDOWS`."""
-
 
 class Replayed(NamedTuple):
-    """The windows of one seller, marketplace and channel on one evaluation day (proleptic ordinal).
+    """The windows of one seller in one place on one evaluation day (proleptic ordinal).
 
     `then` is what the events up to the end of that day say, in the marketplace's zone; `now` what all of them do.
     """
 
     day: int
-    seller_id: str
-    marketplace_id: str
-    channel: str
+    group: Group
     then: Totals
     now: Totals
 
@@ -53,11 +46,11 @@ def replay(events: Sequence[Event], rules: Rules, first_day: int, last_day: int)
     ends = _day_ends(events, rules, first_day, last_day)
     known_then = _as_known_then(accounts, evaluation, sorted(events, key=_event_time), ends)
     known_now = dict(_as_known_now(accounts, first_day, last_day))
-    nothing = (0,) * len(ORDER_WINDOWS)
     for group in sorted(known_then.keys() | known_now.keys()):
         then, now = known_then.get(group, {}), known_now.get(group, {})
+        nothing = (0,) * len(WINDOWS[group.place[0]])
         for day in sorted(then.keys() | now.keys()):
-            yield Replayed(day, *group, then.get(day, nothing), now.get(day, nothing))
+            yield Replayed(day, group, then.get(day, nothing), now.get(day, nothing))
 
 
 _event_time = attrgetter("thing.event_time")
@@ -85,9 +78,9 @@ def _day_ends(events: Iterable[Event], rules: Rules, first_day: int, last_day: i
 
 def _as_known_then(
     accounts: Accounts, evaluation: EvaluationDays, events: Sequence[Event], ends: Iterable[_DayEnd]
-) -> dict[GroupKey, dict[int, Totals]]:
+) -> dict[Group, dict[int, Totals]]:
     """Fold all events, stopping wherever a day ends; return what the windows had there, where they had anything."""
-    known: defaultdict[GroupKey, dict[int, Totals]] = defaultdict(dict)
+    known: defaultdict[Group, dict[int, Totals]] = defaultdict(dict)
     apply, at = accounts.apply, 0
     for end in ends:
         while at < len(events) and events[at].thing.event_time < end.instant:
@@ -102,31 +95,31 @@ def _as_known_then(
     return dict(known)
 
 
-def _shown(accounts: Accounts, marketplaces: frozenset[str]) -> Iterator[tuple[GroupKey, Totals]]:
+def _shown(accounts: Accounts, marketplaces: frozenset[str]) -> Iterator[tuple[Group, Totals]]:
     for seller_id, account in accounts.sellers.items():
-        for (marketplace_id, channel), counts in account.groups.items():
-            if marketplace_id in marketplaces and any(counts.totals):
-                yield (seller_id, marketplace_id, channel), tuple(counts.totals)
+        for place, counts in account.groups.items():
+            if place[1] in marketplaces and any(counts.totals):
+                yield Group(seller_id, place), tuple(counts.totals)
 
 
-def _as_known_now(accounts: Accounts, first_day: int, last_day: int) -> Iterator[tuple[GroupKey, dict[int, Totals]]]:
+def _as_known_now(accounts: Accounts, first_day: int, last_day: int) -> Iterator[tuple[Group, dict[int, Totals]]]:
     """Yield every group's windows on each day on which they have anything, from what has been folded in the end."""
     for seller_id, account in accounts.sellers.items():
-        for group, counts in account.groups.items():
-            first = max(first_day, min(window.entry(min(counts.days)) for window in ORDER_WINDOWS))
-            last = min(last_day, max(window.drop_off(max(counts.days)) for window in ORDER_WINDOWS) - 1)
-            yield (seller_id, *group), _windows(counts.days, first, last)
+        for place, counts in account.groups.items():
+            first = max(first_day, min(window.entry(min(counts.days)) for window in counts.windows))
+            last = min(last_day, max(window.drop_off(max(counts.days)) for window in counts.windows) - 1)
+            yield Group(seller_id, place), _amounts(counts.windows, counts.days, first, last)
 
 
-def _windows(days: Mapping[int, int], first_day: int, last_day: int) -> dict[int, Totals]:
+def _amounts(windows: Sequence[Window], days: Mapping[int, int], first_day: int, last_day: int) -> dict[int, Totals]:
     """Return the amount in each window on each evaluation day, where there is any."""
-    oldest = min(window.first(first_day) for window in ORDER_WINDOWS)
-    newest = max(window.last(last_day) for window in ORDER_WINDOWS)
+    oldest = min(window.first(first_day) for window in windows)
+    newest = max(window.last(last_day) for window in windows)
     # before[n] is the sum of the days before oldest + n: a window is the difference of two of them.
     before = list(accumulate((days.get(day, 0) for day in range(oldest, newest + 1)), initial=0))
 
     def amount(window: Window, day: int) -> int:
         return before[window.last(day) + 1 - oldest] - before[window.first(day) - oldest]
 
-    evaluated = {day: tuple(amount(window, day) for window in ORDER_WINDOWS) for day in range(first_day, last_day + 1)}
+    evaluated = {day: tuple(amount(window, day) for window in windows) for day in range(first_day, last_day + 1)}
     return {day: totals for day, totals in evaluated.items() if any(totals)}

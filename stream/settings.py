@@ -4,7 +4,9 @@ Every field is `STREAM_<NAME>` in the environment and `--<name>` on the commands
 but a `STREAM_<NAME>_FILE` variable that names a file to read them from.
 """
 
+import json
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from datetime import UTC
@@ -22,12 +24,14 @@ from pydantic import (
     SecretStr,
     StringConstraints,
     ValidationError,
+    create_model,
 )
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from stream.days import parse_day
 from stream.errors import UserError
 from stream.metrics import TARGETS
+from stream.rates import Target
 from stream.rules import ClaimsPolicy, Counting, Marketplace, Rules
 
 PREFIX: Final = "STREAM_"
@@ -213,24 +217,52 @@ def _zone(name: object) -> object:
         raise ValueError(f"accepts the name of a time zone, such as `Europe/Berlin`; there is no {name!r}") from None
 
 
-def _target(value: object) -> Fraction:
+def _minimum(value: object) -> object:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+        raise ValueError("accepts a whole number, 0 or more")
+    return value
+
+
+def _ratio(value: object) -> Fraction:
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
         raise ValueError("accepts a number from 0 to 1")
     return Fraction(str(value))  # as it is written: 0.03 is three hundredths, not the nearest double
 
 
+def _none(value: object) -> Fraction:
+    if isinstance(value, bool) or value != 0:
+        raise ValueError("accepts 0: more of them is never what is asked")
+    return Fraction(0)
+
+
+def _target_field(target: Target) -> Any:
+    return Annotated[Any, BeforeValidator(_none if target.condition == "equals" else _ratio)], None
+
+
+_TABLE: Final = ConfigDict(extra="forbid", arbitrary_types_allowed=True)
+_TargetsTable: Final = create_model(
+    "_TargetsTable", __config__=_TABLE, **{name: _target_field(target) for name, target in TARGETS.items()}
+)
+
+
 class _MarketplaceTable(BaseModel):
-    model_config = ConfigDict(extra="forbid", arbitrary_types_allowed=True, strict=True)
+    model_config = _TABLE
 
     time_zone: Annotated[Any, BeforeValidator(_zone)] = UTC
-    minimum_denominator: Annotated[int, Field(ge=0)] | None = None
-    targets: dict[Literal[tuple(TARGETS)], Annotated[Any, BeforeValidator(_target)]] = {}  # type: ignore[valid-type]
+    minimum_denominator: Annotated[int, BeforeValidator(_minimum)] | None = None
+    targets: _TargetsTable = _TargetsTable()  # type: ignore[valid-type]
 
 
 class _TargetsFile(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+    model_config = _TABLE
 
     marketplaces: dict[str, _MarketplaceTable] = {}
+
+
+_KEYS: Final = {1: _TargetsFile, 3: _MarketplaceTable, 4: _TargetsTable}
+"""What the file's tables have, by how deep their keys are."""
+
+_is_bare_key: Final = re.compile("[A-Za-z0-9_-]+").fullmatch
 
 
 def read_targets(path: Path) -> Mapping[str, Marketplace]:
@@ -238,13 +270,31 @@ def read_targets(path: Path) -> Mapping[str, Marketplace]:
     named = f"{variable('targets')}: {path}"
     try:
         tables = _TargetsFile.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as problem:
-        raise SettingsError(f"{named}: {problem}") from None
+    except OSError as problem:
+        raise SettingsError(f"{named}: can't be read: {problem.strerror}") from None
+    except UnicodeDecodeError:
+        raise SettingsError(f"{named}: can't be read: it is not UTF-8") from None
+    except tomllib.TOMLDecodeError as problem:
+        raise SettingsError(f"{named}: is not TOML: {problem}") from None
     except ValidationError as wrong:
-        error = wrong.errors()[0]
-        key = ".".join(str(part) for part in error["loc"] if part != "[key]")
-        raise SettingsError(f"{named}: {key}: {error['msg'].removeprefix('Value error, ')}") from None
+        raise SettingsError(f"{named}: {_wrong_key(wrong)}") from None
     return {
-        name: Marketplace(table.time_zone, table.minimum_denominator, table.targets)
+        name: Marketplace(table.time_zone, table.minimum_denominator, _given(table.targets))
         for name, table in tables.marketplaces.items()
     }
+
+
+def _given(targets: Any) -> dict[str, Fraction]:
+    return {name: getattr(targets, name) for name in TARGETS if name in targets.model_fields_set}
+
+
+def _wrong_key(wrong: ValidationError) -> str:
+    error = wrong.errors()[0]
+    place = [str(part) for part in error["loc"]]
+    key = ".".join(part if _is_bare_key(part) else json.dumps(part, ensure_ascii=False) for part in place)
+    if error["type"] == "extra_forbidden":
+        accepted = ", ".join(f"`{name}`" for name in _KEYS[len(place)].model_fields)
+        return f"{key}: there is no such key; accepts {accepted}"
+    if error["type"] == "value_error":
+        return f"{key}: {error['msg'].removeprefix('Value error, ')}"
+    return f"{key}: accepts a table"

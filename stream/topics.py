@@ -1,5 +1,7 @@
 """The topics: their names, and where a record with a key belongs."""
 
+from typing import Final
+
 ORDERS = "orders"
 FEEDBACK = "feedback"
 CLAIM_STATUSES = "claim-statuses"
@@ -20,6 +22,22 @@ REQUEUED_FROM = "requeued-from"
 def dead_letters(topic: str) -> str:
     """Return the topic that keeps what was malformed in `topic`."""
     return f"{topic}.dead-letters"
+
+
+_FOR_EVER: Final = {"cleanup.policy": "delete", "retention.ms": "-1"}
+# A record as large as its topic takes, and headers; or a compressed one, which may be larger when compressed by us.
+_ROOM: Final = {"max.message.bytes": str(8 * 1024 * 1024)}
+# What workers write is dated by the broker: their own clocks may be wrong.
+_DATED_BY_BROKER: Final = {"message.timestamp.type": "LogAppendTime"}
+COMPACTED: Final = {"cleanup.policy": "compact", **_DATED_BY_BROKER}
+"""The settings of a changelog."""
+
+CONFIGURATION: Final = {
+    **dict.fromkeys(INPUT_TOPICS, _FOR_EVER),
+    **{dead_letters(topic): _FOR_EVER | _ROOM | _DATED_BY_BROKER for topic in INPUT_TOPICS},
+    HEALTH_CHANGES: _FOR_EVER | _DATED_BY_BROKER,
+}
+"""The settings of every topic that is not one group's own."""
 
 
 def order_states(group: str) -> str:

@@ -12,13 +12,15 @@ from functools import cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from stream import metrics
 from stream.accounts import Accounts, Applied
 from stream.decode import CONVERTERS, decode, instant
 from stream.evaluation import EvaluationDays
 from stream.events import Event, Malformed
 from stream.figures import counts
-from stream.metrics import ORDER_WINDOWS
+from stream.gauges import Group, Totals
 from stream.rules import Marketplace, Rules
+from stream.states import OrderState, State, fold
 from tests.recount import (
     BUILT_IN,
     UTC_EVERYWHERE,
@@ -125,6 +127,21 @@ def decoded(told: InputEvent, timestamp: int = RECORDED) -> Event:
     return read
 
 
+def folded(*told: InputEvent, state: State | None = None) -> State | None:
+    """Return the state after these versions of one key's things, in this order."""
+    for one in told:
+        after_it = fold(state, decoded(one).thing)
+        state = state if isinstance(after_it, str) else after_it
+    return state
+
+
+def order_state(*told: InputEvent) -> OrderState:
+    """Return the state of an order after these versions, in this order."""
+    state = folded(*told, state=OrderState())
+    assert isinstance(state, OrderState)
+    return state
+
+
 @cache
 def _zone(name: str) -> ZoneInfo:
     return ZoneInfo(name)
@@ -190,9 +207,9 @@ def shown(accounts: Accounts) -> Shown:
     return {
         (seller_id, marketplace_id, channel, window.name): Counts(*counts(amount))
         for seller_id, account in accounts.sellers.items()
-        for (marketplace_id, channel), group in account.groups.items()
-        for window, amount in zip(ORDER_WINDOWS, group.totals, strict=True)
-        if any(counts(amount))
+        for (_, marketplace_id, channel), group in account.in_ledger("orders")
+        for window, amount in zip(metrics.WINDOWS["orders"], group.totals, strict=True)
+        if window in metrics.ORDER_WINDOWS and any(counts(amount))
     }
 
 
@@ -212,11 +229,20 @@ def recounted(
 
 
 def states(accounts: Accounts) -> dict[tuple[str, bytes], bytes]:
-    """Return every order's packed state."""
+    """Return every packed state."""
     return {
-        (seller_id, order_id): packed
+        (seller_id, state_id): packed
         for seller_id, account in accounts.sellers.items()
-        for order_id, packed in account.orders.items()
+        for state_id, packed in account.states.items()
+    }
+
+
+def totals_of(accounts: Accounts) -> dict[Group, Totals]:
+    """Return what every window of every ledger has, as a page is rendered from it."""
+    return {
+        Group(seller_id, place): tuple(counts.totals)
+        for seller_id, account in accounts.sellers.items()
+        for place, counts in account.groups.items()
     }
 
 

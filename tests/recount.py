@@ -18,7 +18,7 @@ import json
 import math
 import re
 from collections import Counter, defaultdict
-from collections.abc import Callable, Container, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from fractions import Fraction
@@ -811,6 +811,19 @@ def violation_gauges(found: Iterable[Part], evaluation_day: EvaluationDay) -> di
         if part.kind is not None
     )
     return {(OPEN_VIOLATIONS_GAUGE, labels): float(number) for labels, number in shown.items()}
+
+
+def all_gauges(
+    events: Collection[InputEvent],
+    evaluation_day: date,
+    *,
+    switches: Switches = CURRENT,
+    zones: Mapping[str, str] = UTC_EVERYWHERE,
+    retention_days: int = 200,
+) -> dict[Series, float]:
+    """Return every seller's series of its orders' defects and of the rest of account health."""
+    told: dict[str, Any] = {"switches": switches, "zones": zones, "retention_days": retention_days}
+    return gauges(events, evaluation_day, **told) | account_gauges(events, evaluation_day, **told)
 
 
 def account_rows(

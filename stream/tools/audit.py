@@ -24,24 +24,21 @@ from stream.audit import DayAmounts, Mismatch, by_figure, differences, recount, 
 from stream.changelog import FOOTING_KEY, changelog_reader, unpack_key
 from stream.days import parse_day
 from stream.errors import UserError
-from stream.figures import LANES
-from stream.gauges import ORDER_FAMILIES, Group, GroupRenderer
+from stream.gauges import SELLER_FAMILIES, Group, GroupRenderer
 from stream.membership import decode_membership
-from stream.orders import OrderState, unpack
 from stream.rules import Rules
 from stream.settings import Settings
+from stream.shares import Place
+from stream.states import OrderState, State, unpack
 from stream.tools.topics import Admin
 from stream.topics import ORDERS, order_states
 
 _TIMEOUT: Final = aiohttp.ClientTimeout(total=120)
 _SETTLED_SECONDS: Final = 60.0
 _SHOWN: Final = 50
-_GAUGES: Final = frozenset(family.name for family in ORDER_FAMILIES)
+_GAUGES: Final = frozenset(family.name for family in SELLER_FAMILIES)
 
-_LABELS: Final = ("seller", "marketplace", "channel", "window")
-
-Key = tuple[str, str, str]
-"""Seller, marketplace and channel."""
+_OWN_LABELS: Final = ("seller", "marketplace")
 
 Series = tuple[str, tuple[tuple[str, str], ...]]
 """A gauge's name and its labels, sorted."""
@@ -56,13 +53,12 @@ class _NotSettledError(Exception):
 
 
 class LiveGroup(msgspec.Struct, frozen=True):
-    """What a worker shows of one seller, marketplace and channel: see `stream.audit.by_figure`."""
+    """What a worker shows of one seller in one place: see `stream.audit.by_figure`."""
 
     seller: str
-    marketplace: str
-    channel: str
+    place: Place
     evaluation_day: str
-    figures: dict[str, list[int]]
+    figures: dict[str, dict[str, int]]
 
 
 class Snapshot(msgspec.Struct, frozen=True):
@@ -161,20 +157,20 @@ async def _snapshot(session: aiohttp.ClientSession, address: str) -> Snapshot:
 
 async def _audit_worker(settings: Settings, snapshot: Snapshot) -> Report:
     rules = agreed_rules(snapshot.agreed)
-    states: dict[str, list[OrderState]] = defaultdict(list)
+    states: dict[str, list[State]] = defaultdict(list)
     for number, end in snapshot.partitions.items():
         for seller_id, state in await _stored(settings, int(number), end):
             states[seller_id].append(state)
     counted = {
-        (seller_id, *group): days for seller_id, of in states.items() for group, days in recount(of, rules).items()
+        Group(seller_id, place): days for seller_id, of in states.items() for place, days in recount(of, rules).items()
     }
-    orders = sum(state.order is not None for of in states.values() for state in of)
+    orders = sum(isinstance(state, OrderState) and state.order is not None for of in states.values() for state in of)
     mismatches = [*_counts_differ(counted, snapshot), *_gauges_differ(counted, snapshot, rules)]
     return Report(1, len(snapshot.partitions), len(states), orders, mismatches)
 
 
-async def _stored(settings: Settings, number: int, end: int) -> list[tuple[str, OrderState]]:
-    """Return every order state of a partition of the changelog before offset `end`, with its seller."""
+async def _stored(settings: Settings, number: int, end: int) -> list[tuple[str, State]]:
+    """Return every state of a partition of the changelog before offset `end`, with its seller."""
     source = TopicPartition(settings.topic(order_states(settings.group)), number)
     packed: dict[bytes, bytes | None] = {}
     async with changelog_reader(settings, "read_committed") as reader:
@@ -187,19 +183,20 @@ async def _stored(settings: Settings, number: int, end: int) -> list[tuple[str, 
     return [(unpack_key(key)[0], unpack(value)) for key, value in packed.items() if value is not None]
 
 
-def _counts_differ(counted: Mapping[Key, DayAmounts], snapshot: Snapshot) -> Iterator[Mismatch]:
-    live = {(group.seller, group.marketplace, group.channel): group for group in snapshot.groups}
-    for key in sorted(counted.keys() | live.keys()):
-        group = live.get(key)
-        recounted = by_figure(counted.get(key, {}), 0 if group is None else parse_day(group.evaluation_day))
-        yield from differences(key[0], key[1:], recounted, {} if group is None else group.figures)
+def _counts_differ(counted: Mapping[Group, DayAmounts], snapshot: Snapshot) -> Iterator[Mismatch]:
+    live = {Group(shown.seller, shown.place): shown for shown in snapshot.groups}
+    for group in sorted(counted.keys() | live.keys()):
+        shown = live.get(group)
+        day = 0 if shown is None else parse_day(shown.evaluation_day)
+        recounted = by_figure(group.place, counted.get(group, {}), day)
+        yield from differences(*group, recounted, {} if shown is None else shown.figures)
 
 
-def _gauges_differ(counted: Mapping[Key, DayAmounts], snapshot: Snapshot, rules: Rules) -> Iterator[Mismatch]:
+def _gauges_differ(counted: Mapping[Group, DayAmounts], snapshot: Snapshot, rules: Rules) -> Iterator[Mismatch]:
     totals = {
-        Group(*key): tuple(window_amounts(counted[key], parse_day(group.evaluation_day)))
-        for group in snapshot.groups
-        if (key := (group.seller, group.marketplace, group.channel)) in counted
+        group: tuple(window_amounts(group.place, counted[group], parse_day(shown.evaluation_day)))
+        for shown in snapshot.groups
+        if (group := Group(shown.seller, shown.place)) in counted
     }
     expected = _series("".join(GroupRenderer(rules).render(totals)))
     shown = _series(snapshot.metrics)
@@ -207,9 +204,9 @@ def _gauges_differ(counted: Mapping[Key, DayAmounts], snapshot: Snapshot, rules:
     for series in sorted((expected.keys() | shown.keys()) - left_out):
         if expected.get(series) != shown.get(series):
             name, labels = series
-            seller_id, marketplace_id, channel, window = (dict(labels)[label] for label in _LABELS)
-            figure = f"{name}, window {window}"
-            yield Mismatch(seller_id, marketplace_id, channel, figure, expected.get(series), shown.get(series))
+            seller_id, marketplace_id = (dict(labels)[label] for label in _OWN_LABELS)
+            further = [value for label, value in labels if label not in _OWN_LABELS]
+            yield Mismatch(seller_id, (marketplace_id, *further), name, expected.get(series), shown.get(series))
 
 
 def _series(page: str) -> dict[Series, float]:
@@ -225,10 +222,9 @@ def _series(page: str) -> dict[Series, float]:
 
 
 def as_json(report: Report) -> dict[str, Any]:
-    """Return a report as plain values; counts are in the order of `counts`."""
+    """Return a report as plain values."""
     return {
         **report._replace(mismatches=[])._asdict(),
-        "counts": list(LANES),
         "mismatches": [mismatch._asdict() for mismatch in report.mismatches],
     }
 
@@ -237,7 +233,6 @@ def show(report: Report, console: Console) -> None:
     """Print a report for a person."""
     if report.mismatches:
         console.print(_table(report.mismatches[:_SHOWN]))
-        console.print(f"counts are {', '.join(LANES)}")
     if len(report.mismatches) > _SHOWN:
         console.print(f"and {len(report.mismatches) - _SHOWN} more: see --json")
     console.print(
@@ -248,12 +243,16 @@ def show(report: Report, console: Console) -> None:
 
 
 def _table(mismatches: Iterable[Mismatch]) -> Table:
-    table = Table("seller", "marketplace", "channel", "figure", "recounted", "live")
+    table = Table("seller", "place", "figure", "recounted", "live")
     for mismatch in mismatches:
         table.add_row(*(Text(_printable(value)) for value in mismatch))
     return table
 
 
 def _printable(value: object) -> str:
-    told = "-" if value is None else ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+    told = "-" if value is None else str(value)
+    if isinstance(value, tuple):
+        told = " · ".join(value)
+    elif isinstance(value, dict):
+        told = ", ".join(f"{figure} {number}" for figure, number in value.items()) or "0"
     return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in told)

@@ -12,15 +12,8 @@ from aiokafka.errors import TopicAlreadyExistsError, for_code
 
 from stream.connection import REFUSED_BY_THE_CLIENT, KafkaError, connection, failed, why_unreachable
 from stream.settings import Settings
-from stream.topics import HEALTH_CHANGES, INPUT_TOPICS, dead_letters, order_states
+from stream.topics import COMPACTED, CONFIGURATION, INPUT_TOPICS, order_states
 
-_MIB: Final = 1024 * 1024
-_FOR_EVER: Final = {"cleanup.policy": "delete", "retention.ms": "-1"}
-# A record as large as its topic takes, and headers; or a compressed one, which may be larger when compressed by us.
-_ROOM: Final = {"max.message.bytes": str(8 * _MIB)}
-# What workers write is dated by the broker: their own clocks may be wrong.
-_DATED_BY_BROKER: Final = {"message.timestamp.type": "LogAppendTime"}
-_COMPACTED: Final = {"cleanup.policy": "compact"} | _DATED_BY_BROKER
 _CHECKED: Final = frozenset({"cleanup.policy", "retention.ms", "message.timestamp.type"})
 _REACH_SECONDS: Final = 10.0
 _SETTLE_SECONDS: Final = 3.0
@@ -29,9 +22,7 @@ _COORDINATOR_SECONDS: Final = 60.0
 
 def wanted(settings: Settings) -> dict[str, dict[str, str]]:
     """Return the settings that each topic must have, by its name without prefix."""
-    topics = {topic: dict(_FOR_EVER) for topic in INPUT_TOPICS}
-    topics |= {dead_letters(topic): _FOR_EVER | _ROOM | _DATED_BY_BROKER for topic in INPUT_TOPICS}
-    return topics | {HEALTH_CHANGES: _FOR_EVER | _DATED_BY_BROKER, order_states(settings.group): dict(_COMPACTED)}
+    return {**CONFIGURATION, order_states(settings.group): COMPACTED}
 
 
 class _NotYetError(Exception):
@@ -224,7 +215,7 @@ async def _create_changelog(admin: AIOKafkaAdminClient, settings: Settings, part
             f"topic {settings.topic(changelog)} is gone, but group {settings.group} has committed offsets: its order "
             f"states are lost; choose another STREAM_GROUP, which reads everything again"
         )
-    await _create(admin, settings, {changelog: _COMPACTED}, partitions)
+    await _create(admin, settings, {changelog: COMPACTED}, partitions)
 
 
 async def _configs(admin: AIOKafkaAdminClient, settings: Settings, topics: Iterable[str]) -> dict[str, dict[str, str]]:

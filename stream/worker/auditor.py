@@ -19,7 +19,7 @@ from stream.worker.intake import Intake
 from stream.worker.partition import Partition
 
 _LOG: Final = logging.getLogger(__name__)
-_SLICE_ORDERS: Final = 2_000
+_SLICE_STATES: Final = 2_000
 _SETTLE_SECONDS: Final = 10.0
 
 
@@ -45,10 +45,10 @@ class Auditor(Service):  # type: ignore[misc]
 
     async def slice(self) -> None:
         """Recount some sellers; when all have been, say how many were wrong, and begin anew."""
-        orders = 0
+        states = 0
         for partition, seller_id in self._left:
-            orders += self._recount(partition, seller_id)
-            if orders >= _SLICE_ORDERS:
+            states += self._recount(partition, seller_id)
+            if states >= _SLICE_STATES:
                 return
         self._ground.telemetry.audit_mismatches.set(self._wrong)
         self._wrong = 0
@@ -56,7 +56,7 @@ class Auditor(Service):  # type: ignore[misc]
         self._left = chain.from_iterable([(part, seller) for seller in part.accounts.sellers] for part in live)
 
     def _recount(self, partition: Partition, seller_id: str) -> int:
-        """Recount one seller that is still here; return how many orders it has."""
+        """Recount one seller that is still here; return how many states it has."""
         account = partition.accounts.sellers.get(seller_id)
         if account is None or not partition.live:
             return 0
@@ -66,7 +66,7 @@ class Auditor(Service):  # type: ignore[misc]
             self._wrong += 1
             self._ground.telemetry.audit_mismatches.set(self._wrong)
             _LOG.error("audit: %d figures of a seller are not those of a recount, such as %s", len(found), found[0])
-        return len(account.orders)
+        return len(account.states)
 
 
 async def snapshot(ground: Ground, intake: Intake, exposition: Exposition) -> bytes:
@@ -96,13 +96,12 @@ async def snapshot(ground: Ground, intake: Intake, exposition: Exposition) -> by
 
 def _groups(partition: Partition) -> Iterator[dict[str, Any]]:
     for seller_id, account in partition.accounts.sellers.items():
-        for (marketplace_id, channel), counts in account.groups.items():
+        for place, counts in account.groups.items():
             yield {
                 "seller": seller_id,
-                "marketplace": marketplace_id,
-                "channel": channel,
+                "place": place,
                 "evaluation_day": iso_day(counts.evaluation_day),
-                "figures": by_day(counts.days) | by_window(counts.totals),
+                "figures": by_day(place, counts.days) | by_window(place, counts.totals),
             }
 
 

@@ -13,8 +13,9 @@ from stream.days import iso_day
 from stream.events import Event
 from stream.figures import figures_in
 from stream.health import iso_instant
-from stream.orders import Contribution, OrderState, contribution
 from stream.rules import Rules
+from stream.shares import Share, order_share, shares
+from stream.states import OrderState
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -43,16 +44,16 @@ def difference(before: int, after: int) -> Difference:
     return Difference([name for name in now if name not in was], [name for name in was if name not in now], now)
 
 
-def moves(applied: Applied) -> list[tuple[Contribution, Difference]]:
+def moves(applied: Applied) -> list[tuple[Share, Difference]]:
     """Return where an event changed its order's figures, and how: nowhere, once, or twice where the order moved."""
-    before, after = applied.before, applied.after
-    if before is not None and after is not None and before[:3] == after[:3]:
-        shares = [(after, difference(before.amount, after.amount))]
+    before, after = order_share(applied.before), order_share(applied.after)
+    if before is not None and after is not None and before.place == after.place and before.day == after.day:
+        moved = [(after, difference(before.amount, after.amount))]
     else:
-        shares = [] if before is None else [(before, difference(before.amount, 0))]
+        moved = [] if before is None else [(before, difference(before.amount, 0))]
         if after is not None:
-            shares.append((after, difference(0, after.amount)))
-    return [(share, told) for share, told in shares if told.entered or told.left]
+            moved.append((after, difference(0, after.amount)))
+    return [(share, told) for share, told in moved if told.entered or told.left]
 
 
 def health_changes(cause: Cause, applied: Applied) -> list[bytes]:
@@ -63,8 +64,9 @@ def health_changes(cause: Cause, applied: Applied) -> list[bytes]:
     return [_health_change(cause, number, share, told) for number, (share, told) in enumerate(moves(applied))]
 
 
-def _health_change(cause: Cause, number: int, share: Contribution, told: Difference) -> bytes:
+def _health_change(cause: Cause, number: int, share: Share, told: Difference) -> bytes:
     event = cause.event
+    _, marketplace_id, channel = share.place
     return orjson.dumps(
         {
             "change_id": f"{cause.topic}-{cause.partition}-{cause.offset}-{number}",
@@ -72,9 +74,9 @@ def _health_change(cause: Cause, number: int, share: Contribution, told: Differe
             "topic": cause.topic,
             "event_time": _told(event.thing.event_time),
             "seller_id": event.seller_id,
-            "marketplace_id": share.marketplace_id,
-            "channel": share.channel,
-            "order_id": event.order_id,
+            "marketplace_id": marketplace_id,
+            "channel": channel,
+            "order_id": event.subject_id,
             "order_date": iso_day(share.day),
             "entered": told.entered,
             "left": told.left,
@@ -99,13 +101,13 @@ class NewRules(NamedTuple):
     def told(self, accounts: Accounts) -> Iterator[tuple[bytes, bytes]]:
         """Yield key and value of the records that tell how the new rules change the figures of the orders kept."""
         for seller_id, account in accounts.sellers.items():
-            for order_id, state in account.states():
+            for order_id, state in account.orders():
                 for value in self._of_order(seller_id, order_id, state):
                     yield seller_id.encode(), value
 
     def _of_order(self, seller_id: str, order_id: str, state: OrderState) -> list[bytes]:
         order = state.order
-        applied = Applied(contribution(state, self.before), contribution(state, self.after))
+        applied = Applied(shares(state, self.before), shares(state, self.after))
         if order is None or applied.before == applied.after:
             return []
         # The order's own event stands for it, so that the record has an event's fields; `topic` tells the cause.

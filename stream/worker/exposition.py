@@ -69,7 +69,9 @@ class Exposition:
         totals = self._at_risk.choose(scrape.totals, time.monotonic())
         sellers = {group.seller_id for group in totals}
         newest = {feed: event_time for feed, event_time in scrape.newest.items() if feed[0] in sellers}
-        left_out = sum(gauges.series_of(amounts) for group, amounts in scrape.totals.items() if group not in totals)
+        left_out = sum(
+            self._renderer.series_of(group, amounts) for group, amounts in scrape.totals.items() if group not in totals
+        )
         self._ground.telemetry.left_out.set(left_out + len(scrape.newest) - len(newest))
         return totals, newest
 
@@ -82,7 +84,7 @@ def _sellers(live: Iterable[Partition]) -> tuple[dict[Group, Totals], dict[Feed,
     for partition in live:
         for seller_id, account in partition.accounts.sellers.items():
             if seller_id not in shown:
-                totals.update((Group(seller_id, *group), tuple(of.totals)) for group, of in account.groups.items())
+                totals.update((Group(seller_id, place), tuple(of.totals)) for place, of in account.groups.items())
                 newest.update(((seller_id, *feed), event_time) for feed, event_time in account.newest.items())
         shown |= partition.accounts.sellers.keys()
     return totals, newest

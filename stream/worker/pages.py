@@ -252,7 +252,7 @@ class Pages(Service):  # type: ignore[misc]
         except ValueError:
             raise _BadParameterError("as_of accepts a day, YYYY-MM-DD") from None
         evaluation, rules = self._ground.evaluation, self._ground.rules
-        todays = {evaluation.of(marketplace_id) for marketplace_id, _ in account.groups} if account else set()
+        todays = {evaluation.of(marketplace_id) for marketplace_id in account.marketplaces} if account else set()
         today = max(todays, default=day)
         if day > today:
             raise _BadParameterError(f"as_of must be today, {iso_day(today)}, or earlier")
@@ -265,7 +265,7 @@ class Pages(Service):  # type: ignore[misc]
         return {"as_of": self._told_day(account, as_of), "figures": figures}
 
     def _told_day(self, account: Account, as_of: int | None) -> str:
-        days = [self._ground.evaluation.of(marketplace_id) for marketplace_id, _ in account.groups]
+        days = [self._ground.evaluation.of(marketplace_id) for marketplace_id in account.marketplaces]
         return iso_day(as_of or max(days, default=self._ground.evaluation.of("")))
 
     def _defects(self, account: Account, as_of: int | None) -> dict[str, Any]:

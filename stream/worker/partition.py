@@ -21,6 +21,7 @@ from stream.changelog import FOOTING_KEY, Entry, Footing, pack_footing, pack_key
 from stream.decode import CONVERTERS, decode
 from stream.evaluation import KeptDays
 from stream.events import Malformed
+from stream.shares import order_share
 from stream.worker.changes import Cause, NewRules, health_changes, moves
 from stream.worker.ground import Ground, Step
 from stream.worker.restore import Restore
@@ -159,7 +160,7 @@ class Partition:
             elif applied.before != applied.after:
                 cause = Cause(topic, self.number, record.offset, event)
                 told.extend([(record.key, value) for value in health_changes(cause, applied)])
-                if applied.before is not None:
+                if order_share(applied.before) is not None:
                     reclassified.append(applied)
         self.offsets[topic] = records[-1].offset + 1
         self.read_at[topic] = records[-1].timestamp

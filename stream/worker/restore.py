@@ -125,7 +125,8 @@ class Restore:
             except (msgspec.MsgspecError, TypeError) as problem:
                 where = f"{self._source.topic}, partition {self._number}, offset {record.offset}"
                 raise KafkaError(
-                    f"no worker of this version wrote the changelog's record at {where}: {problem}"
+                    f"no worker of this version wrote the changelog's record at {where}: {problem}; "
+                    "another STREAM_GROUP reads everything anew"
                 ) from None
         self.position = replace(self.position, changelog_offset=record.offset + 1, written_at=record.timestamp)
         if not in_doubt:

@@ -18,7 +18,7 @@ import msgspec
 from rocksdict import BlockBasedOptions, DBCompressionType, Options, Rdict, WriteBatch
 
 from stream.changelog import Entry
-from stream.orders import FORMAT
+from stream.events import FORMAT
 from stream.settings import SettingsError
 
 _LOG: Final = logging.getLogger(__name__)

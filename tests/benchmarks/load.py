@@ -52,35 +52,48 @@ class Load(NamedTuple):
             yield Placed(number, seller, turn % DAYS_BACK, defective)
 
     def records(self) -> Iterator[Record]:
-        """Yield the records of the orders: each order's own, and a negative feedback after it where it is defective."""
-        for number, seller, days_back, defective in self.placed():
-            key = b"S%05d" % seller
+        """Yield the records of the orders: each order's own, and then what belongs to it."""
+        for order in self.placed():
+            number = order.number
+            key = b"S%05d" % order.seller
             about = (
                 f'"event_time":"{self.moment.isoformat()}","seller_id":"{key.decode()}",'
                 f'"marketplace_id":"{MARKETPLACE}","order_id":"{number}"'
             )
-            purchased = (self.moment - timedelta(days=days_back)).isoformat()
-            order = (
-                f'{{"event_id":"o{number}",{about},"purchase_date":"{purchased}","channel":"MFN","status":"Shipped"}}'
-            )
-            yield "orders", key, order.encode()
-            if defective:
-                yield "feedback", key, f'{{"event_id":"f{number}",{about},"rating":1,"status":"posted"}}'.encode()
+            purchased = (self.moment - timedelta(days=order.days_back)).isoformat()
+            told = {
+                "orders": f'"purchase_date":"{purchased}","channel":"MFN","status":"Shipped"',
+                "shipments": f'"shipment_id":"{number}","confirmed_at":"{purchased}","promised_by":"{purchased}",'
+                f'"first_scan_at":"{purchased}","delivered_at":"{purchased}"',
+                "messages": f'"message_id":"{number}","received_at":"{purchased}","answered_at":"{purchased}"',
+                "feedback": '"rating":1,"status":"posted"',
+            }
+            for topic in topics_of(order):
+                yield topic, key, f'{{"event_id":"{topic}-{number}",{about},{told[topic]}}}'.encode()
 
     def expected(self, number_of_records: int) -> Counter[str]:
-        """Return what the first so many records add up to: orders kept, and the counts of the `ahead` window."""
+        """Return what the first so many records add up to.
+
+        That is orders kept, the counts of the `ahead` window, and orders confirmed shipped in the last 30 days.
+        """
         counts: Counter[str] = Counter()
-        read = 0
-        for order in self.placed():
-            if read == number_of_records:
-                return counts
-            read += 1
-            counts["kept"] += 1
-            counts["orders"] += order.days_back < 60
-            if order.defective and read < number_of_records:
-                read += 1
-                counts["defective_orders"] += order.days_back < 60
-        raise AssertionError("orders never end")
+        told = ((order, topic) for order in self.placed() for topic in topics_of(order))
+        for order, topic in itertools.islice(told, number_of_records):
+            counts["kept"] += topic == "orders"
+            counts["orders"] += topic == "orders" and order.days_back < 60
+            counts["defective_orders"] += topic == "feedback" and order.days_back < 60
+            counts["confirmed_orders"] += topic == "shipments" and order.days_back < 30
+        return counts
+
+
+def topics_of(order: Placed) -> Iterator[str]:
+    """Yield the topics that tell of an order, in order: each has a package, every tenth a message."""
+    yield "orders"
+    yield "shipments"
+    if order.number % 10 == 0:
+        yield "messages"
+    if order.defective:
+        yield "feedback"
 
 
 @contextmanager

@@ -26,6 +26,7 @@ from stream.tools.produce import Producer
 from stream.tools.simulate import EVENTS_PER_ORDER, MarketSettings, history
 from tests.benchmarks.bench import caught_up_rate
 from tests.broker.harness import Cluster, Worker, exposed, figure
+from tests.recount import ACCOUNT_GAUGES
 
 UNTIL = datetime(2026, 9, 1, tzinfo=UTC)
 DAYS = 180
@@ -58,12 +59,17 @@ def assert_shown(worker: Worker, cluster: Cluster) -> None:
     replay_seconds(cluster, "--csv", str(file), "--from", UNTIL.date().isoformat())
     shown = exposed([worker])
     with file.open(encoding="utf-8", newline="") as lines:
-        rows = [row for row in csv.DictReader(lines) if row["metric"] == "order_defect"]
-    assert rows
+        rows = list(csv.DictReader(lines))
+    assert {row["metric"] for row in rows} > {"order_defect", "late_shipment", "contact_response"}
     for row in rows:
-        labels = {name: row[name] for name in ("seller", "marketplace", "channel", "window")}
-        assert (figure(shown, "seller_orders", **labels) or 0) == int(row["denominator_now"]), labels
-        assert (figure(shown, "seller_defective_orders", **labels) or 0) == int(row["numerator_now"]), labels
+        labels = {name: row[name] for name in ("seller", "marketplace", "window")}
+        if row["metric"] == "order_defect":
+            labels |= {"channel": row["channel"]}
+            assert (figure(shown, "seller_orders", **labels) or 0) == int(row["denominator_now"]), labels
+            assert (figure(shown, "seller_defective_orders", **labels) or 0) == int(row["numerator_now"]), labels
+        elif f"seller_{row['metric']}_numerator" in ACCOUNT_GAUGES:
+            for of in ("numerator", "denominator"):
+                assert (figure(shown, f"seller_{row['metric']}_{of}", **labels) or 0) == int(row[f"{of}_now"]), labels
 
 
 def measure(cluster: Cluster, events: int) -> Iterator[tuple[str, str]]:

@@ -30,8 +30,8 @@ from tests.benchmarks.load import Load, loaded
 from tests.benchmarks.stalls import asked, idle_server
 from tests.broker.harness import Cluster, Worker, eventually, figure, free_port
 
-ORDERS_EACH = 20
-"""Orders of each seller before the load begins."""
+RECORDS_EACH = 40
+"""Records of each seller before the load begins: of about 19 orders."""
 
 SETTLING_SECONDS = 5
 PHASES = {"no scrapes": None, "all": "all", "at_risk": "at_risk"}
@@ -108,7 +108,7 @@ class Scale:
 
     def __init__(self, cluster: Cluster, load: Load, rate: int, seconds: int) -> None:
         self.cluster, self.load, self.rate, self.seconds = cluster, load, rate, seconds
-        self.produced = load.sellers * ORDERS_EACH
+        self.produced = load.sellers * RECORDS_EACH
         cluster.produce_raw(itertools.islice(load.records(), self.produced))
 
     def phase(self, name: str, export: str | None) -> dict[str, str]:
@@ -148,6 +148,8 @@ class Scale:
         assert total(worker, "stream_orders") == counts["kept"]
         for figure_name in ("orders", "defective_orders"):
             assert total(worker, f"marketplace_{figure_name}", window="ahead") == counts[figure_name]
+        confirmed = total(worker, "marketplace_late_shipment_denominator", window="30d")
+        assert confirmed == counts["confirmed_orders"]
 
 
 @click.command()

@@ -24,10 +24,10 @@ from aiokafka.structs import ConsumerRecord
 
 from stream.settings import Settings
 from stream.tools.produce import Producer
-from tests.recount import InputEvent, Series, gauge_differences, gauges, parse_metrics
+from tests.recount import ALL_GAUGES, InputEvent, Series, all_gauges, gauge_differences, parse_metrics
 
 DAY = date(2026, 9, 1)
-READ = ("orders", "feedback", "claim-statuses", "chargebacks")
+READ = ("orders", "feedback", "claim-statuses", "chargebacks", "shipments", "messages", "violations")
 PARTITIONS = 4
 ROOT = Path(__file__).parents[2]
 
@@ -281,9 +281,9 @@ def exposed(workers: Iterable[Worker]) -> dict[Series, float]:
 
 def assert_exact(workers: Iterable[Worker], events: Iterable[InputEvent], day: date = DAY, **rules: Any) -> None:
     """Fail unless the workers' gauges are what a recount from scratch gives."""
-    expected = gauges(events, day, **rules)
+    expected = all_gauges(list(events), day, **rules)
     assert expected
-    assert gauge_differences(exposed(workers), expected) == []
+    assert gauge_differences(exposed(workers), expected, ALL_GAUGES) == []
 
 
 def history(
@@ -321,8 +321,12 @@ def _order(rng: random.Random, order_id: str, seller: str, day: date) -> Iterato
         return topic, {"event_id": event_id, "event_time": at.isoformat(), **about, **fields}
 
     placed = {"purchase_date": bought.isoformat(), "channel": rng.choice(("MFN", "AFN"))}
+    placed["latest_ship_date"] = (bought + timedelta(days=3)).isoformat()
     yield event("orders", 0, status=rng.choice(("Pending", "Unshipped")), **placed)
     yield event("orders", 1, status=rng.choice(("Shipped", "Shipped", "Canceled")), cancelled_by="buyer", **placed)
+    if rng.random() < 0.05:
+        wished = rng.random() < 0.5
+        yield event("orders", 2, status="Canceled", cancelled_by="seller", buyer_requested_cancel=wished, **placed)
     if rng.random() < 0.1:
         for days in (5, 20):
             yield event("feedback", days, rating=rng.randint(1, 5), status=rng.choice(("posted", "posted", "removed")))
@@ -331,3 +335,29 @@ def _order(rng: random.Random, order_id: str, seller: str, day: date) -> Iterato
             yield event("claim-statuses", rng.randint(5, 40), claim_id=f"C-{order_id}", status=status)
     if rng.random() < 0.05:
         yield event("chargebacks", 30, chargeback_id="B", kind="service", status=rng.choice(("open", "reversed")))
+    yield from _on_its_way(rng, event, bought)
+    if rng.random() < 0.2:
+        received = bought + timedelta(days=rng.randrange(30))
+        asked = {"message_id": f"M-{order_id}", "received_at": received.isoformat()}
+        yield event("messages", 2, **asked)
+        answered = received + timedelta(hours=rng.choice((1, 20, 24, 25)))
+        yield event("messages", 3, **asked, answered_at=answered.isoformat(), needs_response=rng.random() < 0.9)
+    if rng.random() < 0.05:
+        found = {"violation_id": f"V-{order_id}", "category": rng.choice(("safety", "listing")), "severity": "high"}
+        for days, status in ((4, "open"), (30, rng.choice(("open", "resolved")))):
+            yield event("violations", days, **found, status=status, detected_at=bought.isoformat())
+
+
+def _on_its_way(rng: random.Random, event: Callable[..., InputEvent], bought: datetime) -> Iterator[InputEvent]:
+    """Yield up to two packages of an order: confirmed, then delivered or not."""
+    for package in range(rng.choice((0, 1, 1, 1, 2))):
+        days = rng.choice((1.0, 2.0, 4.0))
+        confirmed = {
+            "shipment_id": f"P-{package}",
+            "confirmed_at": (bought + timedelta(days=days)).isoformat(),
+            "promised_by": (bought + timedelta(days=6)).isoformat(),
+        }
+        yield event("shipments", days, **confirmed)
+        way = {"first_scan_at": (bought + timedelta(days=days, hours=5)).isoformat()} if rng.random() < 0.9 else {}
+        delivered = (bought + timedelta(days=rng.choice((4, 6, 8)))).isoformat()
+        yield event("shipments", 9, **confirmed, **way, delivered_at=delivered)

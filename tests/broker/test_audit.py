@@ -13,8 +13,8 @@ from aiokafka import AIOKafkaProducer
 
 from stream.changelog import pack_key
 from stream.figures import ONE
-from stream.orders import OrderState, pack
 from stream.settings import Settings
+from stream.states import OrderState, pack
 from stream.tools.kafka import Broker
 from stream.topics import order_states
 from stream.worker.auditor import Auditor
@@ -81,8 +81,8 @@ def test_an_order_that_kafka_has_and_the_worker_has_not_is_told(cluster: Cluster
         assert ended.returncode == 3
         found = {mismatch["figure"]: mismatch for mismatch in report["mismatches"]}
         wrong_day = found["day 2026-10-01"]
-        assert (wrong_day["seller"], wrong_day["marketplace"], wrong_day["channel"]) == ("S", US, "MFN")
-        assert (wrong_day["recounted"][0], wrong_day["live"][0]) == (3, 2)
+        assert (wrong_day["seller"], wrong_day["place"]) == ("S", ["orders", US, "MFN"])
+        assert (wrong_day["recounted"], wrong_day["live"]) == ({"orders": 3}, {"orders": 2})
         said = cluster.odr("audit", COLUMNS="200").stdout
         assert "day 2026-10-01" in said
         assert said.endswith("recounted: 1 mismatches\n")
@@ -93,7 +93,7 @@ async def smuggle(cluster: Cluster, state: OrderState) -> None:
     number = next(record.partition for record in await asyncio.to_thread(cluster.read, "orders"))
     producer = AIOKafkaProducer(bootstrap_servers=cluster.bootstrap)
     await producer.start()
-    key = pack_key(("S", b"2"))
+    key = pack_key(("S", b"o2"))
     await producer.send_and_wait(
         cluster.prefix + order_states(cluster.group), key=key, value=pack(state), partition=number
     )
@@ -134,7 +134,7 @@ def test_the_worker_finds_a_figure_that_drifted_and_tells_of_it_until_it_is_righ
         return telemetry.registry.get_sample_value("stream_audit_mismatches") or 0.0
 
     assert mismatches_after_a_pass() == 0
-    days = accounts.sellers[SELLER].groups[US, "MFN"].days
+    days = accounts.sellers[SELLER].groups["orders", US, "MFN"].days
     (day,) = days
     days[day] += ONE["orders"]
     with caplog.at_level(logging.ERROR):

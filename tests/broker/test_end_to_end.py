@@ -167,7 +167,7 @@ def test_the_figures_of_real_orders_are_those_of_a_recount(cluster: Cluster) -> 
     with cluster.worker(STREAM_TODAY=day.isoformat(), STREAM_RETENTION_DAYS="400") as worker:
         worker.await_ready()
         cluster.await_caught_up()
-        assert_exact([worker], events, day, retention_days=400)
+        assert_exact([worker], events, day, retention_days=400)  # shipments too: late, tracked, on time
         sellers = sorted({event["seller_id"] for _, event in events})
         for seller in random.Random(7).sample(sellers, 20):
             own = [event for event in events if event[1]["seller_id"] == seller]

@@ -15,7 +15,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.structs import ConsumerRecord
 
-from stream.orders import MOST_DEFECTS
+from stream.states import MOST_ATTACHED
 from stream.tools.kafka import Broker
 from stream.tools.topics import wanted
 from tests.broker.harness import Cluster, Worker, assert_exact, figure, history
@@ -153,7 +153,7 @@ def test_an_order_with_more_defects_than_a_record_has_room_for_stops_no_worker(c
         labels = {"seller": "S", "marketplace": letters, "channel": "MFN", "window": "official"}
         assert counted(worker, "seller_claim_orders", **labels) == 1
         ignored = counted(worker, "stream_ignored_events_total", topic="claim-statuses", reason="too_many")
-        assert ignored == len(claims) - MOST_DEFECTS
+        assert ignored == len(claims) - MOST_ATTACHED
         assert worker.stop() == 0
     with cluster.worker("with-an-empty-disk") as worker:
         worker.await_ready()

@@ -1,7 +1,7 @@
 """A simulated marketplace that is watched for real, with everything in it that a panel may be about.
 
-Two workers, one of which comes later; garbage, a seller in two partitions, records that come twice; and a replay of one
-seller.
+Two workers, one of which comes later; garbage, a seller in two partitions, records that come twice; sellers that miss
+whatever can be missed; and a replay of one seller.
 """
 
 import asyncio
@@ -15,6 +15,7 @@ from typing import Final
 from aiokafka import AIOKafkaProducer
 
 from tests.broker.harness import Cluster, Worker, eventually
+from tests.dashboards import misses
 from tests.watch import Server, prometheus, tool, watching
 
 SELLER: Final = "JUST-OVER"
@@ -49,6 +50,9 @@ def watched(cluster: Cluster) -> Iterator[Server]:
 
 def fill(cluster: Cluster) -> None:
     simulate(cluster)
+    for seller in (SELLER, misses.SELLER):
+        cluster.produce(misses.misses(seller))
+    cluster.produce(misses.about_to_miss())
     again = ("orders", b"S", order("S", "again"))
     cluster.produce_raw([("orders", b"S", b"not json"), ("feedback", b"S", None), again, again])
     asyncio.run(split(cluster))
@@ -87,6 +91,7 @@ def write_replay(cluster: Cluster, data: Path) -> None:
     past = Cluster(cluster.bootstrap, f"{cluster.prefix}past.", cluster.directory, cluster.environment)
     assert past.odr("topics").returncode == 0
     simulate(past)
+    past.produce(misses.misses(SELLER))
     flags = ("--seller", SELLER, "--prometheus", str(data), "--name", REPLAY)
     replayed = past.odr("replay", *flags, STREAM_DATA_DIR=str(past.directory / "past"))
     assert replayed.returncode == 0, replayed.stderr

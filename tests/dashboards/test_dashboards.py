@@ -12,16 +12,15 @@ from grafana_foundation_sdk.models.dashboard import Dashboard
 
 from grafana.generate.dashboards.history import KNOWLEDGE
 from grafana.generate.dashboards.panels import UNKNOWN
-from grafana.generate.dashboards.seller import seller
-from stream.gauges import ORDER_FAMILIES
+from grafana.generate.rules.names import Names, judged
+from stream.gauges import COLUMNS, SELLER_FAMILIES
 from stream.metrics import METRICS, TARGETS, Metric
 from stream.tools.replay.blocks import SUFFIX
-from stream.windows import Window
 from tests.dashboards.boards import BOARDS, Asked, every_query, filled, panels, variables
 from tests.metric_names import OF_PROMETHEUS, shown_by_workers
 from tests.watch import recorded, selectors
 
-WRITTEN_BY_REPLAYS = {f"{family.name}{SUFFIX}" for family in ORDER_FAMILIES}
+WRITTEN_BY_REPLAYS = {f"{family.name}{SUFFIX}" for family in SELLER_FAMILIES}
 ANYTHING = {
     "seller": "A2SELLER",
     "sellers": ".*",
@@ -114,8 +113,8 @@ def test_a_query_is_about_names_that_exist(asked: Asked) -> None:
 @each_query
 def test_only_history_looks_at_what_a_replay_has_written(asked: Asked) -> None:
     of_replay = [name for name in re.findall(r"\w+", asked.target["expr"]) if name.endswith(SUFFIX)]
-    assert bool(of_replay) is (asked.board == "history" and asked.target["legendFormat"] != "target")
-    if of_replay:
+    assert bool(of_replay) is (asked.board == "history")
+    if of_replay and asked.target["legendFormat"] != "target":  # a target is of no replay: it is that of now
         assert all(known in KNOWLEDGE for known in re.findall(r'knowledge="(\w+)"', asked.target["expr"]))
         assert asked.target["expr"].count("last_over_time") == asked.target["expr"].count(SUFFIX)
         assert asked.target["expr"].count('job="replay"') == len(of_replay)
@@ -129,13 +128,18 @@ def test_no_query_has_a_target_of_its_own(asked: Asked) -> None:
     assert not numbers & targets - shares_of_time
 
 
-@each_board
-def test_a_target_is_drawn_beside_every_ratio_over_time(board: dict[str, Any]) -> None:
-    for panel in panels(board):
+JUDGED = [names for names in judged() if names.is_share]
+
+
+@pytest.mark.parametrize("name", ["overview", "seller", "history"])
+@pytest.mark.parametrize("names", JUDGED, ids=lambda names: names.metric.name)
+def test_a_target_is_drawn_beside_every_ratio_over_time(names: Names, name: str) -> None:
+    for panel in panels(BOARDS[name]):
         asked = " ".join(target["expr"] for target in panel["targets"])
-        if panel["type"] == "timeseries" and "seller_order_defect_ratio" in asked and " - " not in asked:
-            assert any(target["legendFormat"] == "target" for target in panel["targets"]), panel["title"]
-            assert "seller_target_ratio" in asked
+        if panel["type"] == "timeseries" and names.gauges[0] in asked and " - " not in asked:
+            limits = [target["expr"] for target in panel["targets"] if target["legendFormat"] == "target"]
+            assert limits, panel["title"]
+            assert f'seller_target_ratio{{metric="{names.metric.name}"' in limits[0]
 
 
 def links(board: dict[str, Any]) -> list[str]:
@@ -164,9 +168,11 @@ def test_links_hand_on_variables_that_are_there(board: dict[str, Any]) -> None:
 
 def test_one_click_leads_from_a_seller_in_trouble_to_its_figures_and_on_to_its_orders() -> None:
     to_seller = [url for url in links(BOARDS["overview"]) if url.startswith("/d/odr-seller?")]
-    assert len(to_seller) == 3
-    for url in to_seller:
-        for name in ("seller", "marketplace", "channel"):
+    assert len(to_seller) == 4
+    for at, url in enumerate(to_seller):
+        of_any_channel = at == 2  # who misses what, in whatever channel
+        assert ("var-channel" in url) is not of_any_channel
+        for name in ("seller", "marketplace", *(() if of_any_channel else ("channel",))):
             assert f"var-{name}=${{__data.fields.{name}:percentencode}}" in url
     to_orders = set(links(BOARDS["seller"]))
     assert to_orders == {"${worker:raw}/sellers/${seller:percentencode}"}
@@ -196,20 +202,38 @@ def test_overview_shows_the_gravest_first() -> None:
     assert titles.index("Over target, worst first") < titles.index("About to be, worst first") < titles.index("Why")
 
 
-def test_a_metric_with_counts_of_its_own_arrives_by_its_row_in_the_table() -> None:
-    late = Metric(
-        "late_shipment",
-        "seller_late_shipment",
-        "late",
-        "shipped",
-        (Window("30d", 30, 0), Window("10d", 10, 0)),
-        TARGETS["late_shipment"],
-        "orders confirmed after their latest ship date",
-    )
-    board = json.loads(seller((*METRICS, late)).to_json())
-    (panel,) = [panel for panel in panels(board) if panel["title"] == "Late shipment ratio"]
-    ratio, target = (target["expr"] for target in panel["targets"])
-    assert "seller_late_shipment_ratio{" in ratio
-    assert 'metric="late_shipment"' in target
-    assert "Other metrics" in [panel["title"] for panel in board["panels"] if panel["type"] == "row"]
-    assert "Other metrics" not in [panel["title"] for panel in BOARDS["seller"]["panels"]]
+def asked_of(board: str) -> set[str]:
+    """Return the names of every series that a dashboard asks for."""
+    exprs = [filled(asked.target["expr"], ANYTHING) for asked in every_query() if asked.board == board]
+    return {selector.name for expr in exprs for selector in selectors(expr) if selector.name}
+
+
+@pytest.mark.parametrize("metric", METRICS, ids=lambda metric: metric.name)
+def test_every_metric_is_on_the_dashboards_of_a_seller_and_of_a_replay(metric: Metric) -> None:
+    told = {column.family.name for column in COLUMNS[metric.ledger.name] if column.metric is metric}
+    assert told
+    assert told <= asked_of("seller")
+    assert told & asked_of("seller")
+    replayed = {f"{name}{SUFFIX}" for name in told}
+    assert replayed & asked_of("history")
+    if metric.target is not None:
+        assert replayed <= asked_of("history")
+
+
+@pytest.mark.parametrize("names", judged(), ids=lambda names: names.metric.name)
+def test_overview_tells_who_misses_every_metric(names: Names) -> None:
+    (panel,) = [panel for panel in panels(BOARDS["overview"]) if panel["title"] == "Who misses what"]
+    (column,) = [target for target in panel["targets"] if names.recorded("missed") in target["expr"]]
+    (organize,) = [one for one in panel["transformations"] if one["id"] == "organize"]
+    assert organize["options"]["renameByName"][f"Value #{column['refId']}"] == names.heading
+    assert names.missed_sellers in asked_of("overview")
+
+
+def test_the_verdicts_of_the_rest_stand_in_one_table_worst_first() -> None:
+    (panel,) = [panel for panel in panels(BOARDS["seller"]) if panel["title"] == "Against their targets, worst first"]
+    (verdicts,) = [target["expr"] for target in panel["targets"] if "next_failure_misses" in target["expr"]]
+    for names in JUDGED:
+        if not names.metric.by_channel:
+            for operation in ("missed", "missed_low_volume", "next_failure_misses", "max"):
+                assert names.recorded(operation) in verdicts
+    assert panel["options"]["sortBy"] == [{"displayName": "Verdict", "desc": True}]

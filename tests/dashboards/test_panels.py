@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from stream.metrics import TARGETS
 from stream.tools.kafka import Broker
 from tests.broker.harness import Cluster, eventually
 from tests.dashboards.boards import Asked, every_query, filled
@@ -67,6 +68,8 @@ def test_history_shows_what_came_later(server: Server) -> None:
         'stream_split_sellers > 0 or count without (instance) (seller_orders{window="ahead", seller="SPLIT"}) == 2',
         'ALERTS{alertname="DeadLetters", alertstate="firing"}',
         'ALERTS{alertname="SellerTargetMissed", alertstate="firing", seller="JUST-OVER"}',
+        'ALERTS{alertname="SellerViolationCritical", alertstate="firing", seller="ALL-MISSED"}',
+        f'seller:seller_missed_metrics:count{{seller="ALL-MISSED"}} == {len(TARGETS)}',
         'ALERTS{alertname="SellerTargetMissedLowVolume", alertstate="firing", seller="TINY-SHOP"}',
     ],
 )

@@ -7,7 +7,7 @@ malformed records, and `health-changes` with both.
 import json
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from itertools import pairwise
@@ -16,6 +16,8 @@ from typing import Any
 from aiokafka.structs import ConsumerRecord
 
 from tests.recount import (
+    ACCOUNT_COUNT_GAUGES,
+    ALL_GAUGES,
     COUNT_GAUGES,
     ODR_GAUGES,
     UTC_EVERYWHERE,
@@ -24,7 +26,6 @@ from tests.recount import (
     InputEvent,
     Series,
     gauge_differences,
-    gauges,
     gauges_of_days,
     recount,
 )
@@ -60,19 +61,19 @@ class Verdict:
 # --- The gauges -------------------------------------------------------------------------------------------------------
 
 
-def judge_gauges(
-    exposed: Mapping[Series, float], events: Iterable[InputEvent], day: date, zones: Zones = UTC_EVERYWHERE
+def judge_gauges(exposed: Mapping[Series, float], expected: Mapping[Series, float]) -> Verdict:
+    """Compare what all workers expose with the gauges of a recount."""
+    return _judge_gauges(exposed, expected, ALL_GAUGES)
+
+
+def _judge_gauges(
+    found: Mapping[Series, float], expected: Mapping[Series, float], names: Container[str] = ODR_GAUGES
 ) -> Verdict:
-    """Compare what all workers expose with a recount."""
-    return _judge_gauges(exposed, gauges(events, day, zones=zones))
-
-
-def _judge_gauges(found: Mapping[Series, float], expected: Mapping[Series, float]) -> Verdict:
-    expected = {series: value for series, value in expected.items() if series[0] in ODR_GAUGES}
+    expected = {series: value for series, value in expected.items() if series[0] in names}
     assert expected
-    verdict = Verdict(problems=gauge_differences(found, expected))
+    verdict = Verdict(problems=gauge_differences(found, expected, names))
     for series in found.keys() | expected.keys():
-        if series[0] in COUNT_GAUGES:
+        if series[0] in names and (series[0] in COUNT_GAUGES or series[0] in ACCOUNT_COUNT_GAUGES):
             differs = found.get(series, 0.0) - expected.get(series, 0.0)
             verdict.note(int(differs), f"{series[0]}{sorted(series[1])} differs by {differs}")
     return verdict

@@ -3,7 +3,7 @@
 import os
 import random
 import signal
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import date
 from itertools import count
@@ -17,7 +17,7 @@ from tests.faults.poison import poison
 from tests.faults.supervise import await_shared, is_running, start_again, stop_all
 from tests.faults.watch import Watch
 from tests.faults.worker import COMMAND
-from tests.recount import UTC_EVERYWHERE, InputEvent
+from tests.recount import UTC_EVERYWHERE, InputEvent, Series, all_gauges
 
 SEEDS: Final = int(os.environ.get("FAULT_SEEDS", "0"))
 """With how many seeds `make faults` tries each fault; 0 where it is tried once, quickly."""
@@ -41,7 +41,7 @@ class Trial:
     """
 
     def __init__(
-        self, cluster: Cluster, seed: int, orders: int = 6_000, day: date = DAY, zones: Zones = UTC_EVERYWHERE
+        self, cluster: Cluster, seed: int, orders: int = 3_000, day: date = DAY, zones: Zones = UTC_EVERYWHERE
     ) -> None:
         self.cluster = cluster
         self.rng = random.Random(seed)
@@ -126,29 +126,30 @@ class Trial:
         running = [worker for worker in self.workers if is_running(worker)]
         await_shared(running, seconds)
         self.cluster.await_caught_up(seconds=seconds)
-        verdict = judge_gauges(exposed(running), self.events, self._day, self._zones)
+        expected = all_gauges(self.events, self._day, zones=self._zones)
         shown = exposed(running)
+        verdict = judge_gauges(shown, expected)
         verdict.problems += self._watch.end()
         assert self._watch.statuses[200], "nobody was ever answered"
-        verdict += self._cold_starts(running)
+        verdict += self._cold_starts(running, expected)
         changes = self.cluster.read("health-changes")
         verdict += judge_changes(changes, shown, self._day)
         verdict += judge_told_days(changes, self.events, self._zones)
         return verdict + self._judge_dead_letters()
 
-    def _cold_starts(self, running: Sequence[Worker]) -> Verdict:
+    def _cold_starts(self, running: Sequence[Worker], expected: Mapping[Series, float]) -> Verdict:
         """Let a worker with an empty disk take everything over, and then those from before, from their own disks."""
         own = ("STREAM_DATA_DIR", "FAULT_STEPS")
         settings = {name: value for name, value in running[0].more.items() if name not in own}
         with self.cluster.worker("cold", command=COMMAND, **settings) as cold:
             stop_all(running)
             await_shared([cold])
-            verdict = judge_gauges(exposed([cold]), self.events, self._day, self._zones)
+            verdict = judge_gauges(exposed([cold]), expected)
             for worker in running:
                 start_again(worker)
             stop_all([cold])
         await_shared(running)
-        verdict += judge_gauges(exposed(running), self.events, self._day, self._zones)
+        verdict += judge_gauges(exposed(running), expected)
         stop_all(running)
         return verdict
 

@@ -16,27 +16,31 @@ import re
 import threading
 import time
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from itertools import groupby
 from typing import NamedTuple
 
 from tests.broker.harness import Worker
 from tests.recount import (
+    ACCOUNT_GAUGES,
+    ALL_GAUGES,
     COUNT_GAUGES,
     RATIO_GAUGES,
     UTC_EVERYWHERE,
     WINDOWS,
     InputEvent,
     Series,
+    account_rows,
+    all_gauges,
     gauge_differences,
-    gauges,
     groups,
     ratio,
     recount,
     window_counts,
 )
 
+_FIELDS = ("metric", "marketplace", "channel", "window", "numerator", "denominator")
 _LINE = re.compile(r"^((?:seller|process_start|stream_(?:rebalances|audit))_\w+)(?:\{(.*)\})? (\S+)$", re.MULTILINE)
 _LABEL = re.compile(r'(\w+)="([^"]*)"')
 
@@ -97,13 +101,20 @@ def wrong_shares(scrape: Scrape) -> Iterator[str]:
                     yield f"{scrape.life}: {name}{sorted(labels)} is {value}, not {numerator} / {denominator}"
             elif name in COUNT_GAUGES and value > shown.get(("seller_orders", labels), 0.0):
                 yield f"{scrape.life}: {name}{sorted(labels)} is more than all orders"
+            elif name in ACCOUNT_GAUGES and name.endswith("_ratio"):
+                stem = name.removesuffix("_ratio")
+                numerator, denominator = (
+                    shown.get((f"{stem}_{of}", labels), 0.0) for of in ("numerator", "denominator")
+                )
+                if ratio(int(numerator), int(denominator)) != value:
+                    yield f"{scrape.life}: {name}{sorted(labels)} is {value}, not {numerator} / {denominator}"
 
 
 def wrong_quiet_sellers(scrape: Scrape, quiet: Mapping[str, Shown]) -> Iterator[str]:
     """Yield how a quiet seller that is shown at all differs from what it must be."""
     for seller, expected in quiet.items():
         if seller in scrape.sellers:
-            for difference in gauge_differences(scrape.sellers[seller], expected):
+            for difference in gauge_differences(scrape.sellers[seller], expected, ALL_GAUGES):
                 yield f"{scrape.life}: {difference}"
 
 
@@ -143,7 +154,7 @@ _METRICS = {
 }
 
 
-def answers_of(events: Iterable[InputEvent], day: date, zones: Mapping[str, str] = UTC_EVERYWHERE) -> Answers:
+def answers_of(events: Collection[InputEvent], day: date, zones: Mapping[str, str] = UTC_EVERYWHERE) -> Answers:
     """Return what the API must say of each seller."""
     days = recount(events, zones=zones)
     answers: defaultdict[str, set[tuple[str, ...]]] = defaultdict(set)
@@ -154,6 +165,10 @@ def answers_of(events: Iterable[InputEvent], day: date, zones: Mapping[str, str]
                 if counts.orders:
                     share = str(getattr(counts, figure)), str(counts.orders)
                     answers[seller].add((metric, marketplace, channel, window, *share))
+    for seller in list(answers):
+        for row in account_rows(events, seller, day, zones=zones):
+            if row["denominator"]:
+                answers[seller].add(tuple(str(row[name]) for name in _FIELDS))
     return answers
 
 
@@ -163,9 +178,8 @@ def wrong_answer(seller: str, status: int, body: bytes, headers: Mapping[str, st
         return None
     if status != 200:
         return f"asked for {seller}: {status} {body[:200]!r}"
-    fields = ("metric", "marketplace", "channel", "window", "numerator", "denominator")
     figures = json.loads(body)["figures"]
-    told = {tuple(str(figure[name]) for name in fields) for figure in figures if figure["denominator"]}
+    told = {tuple(str(figure[name]) for name in _FIELDS) for figure in figures if figure["denominator"]}
     return None if told == expected[seller] else f"asked for {seller}: wrong are {told ^ expected[seller]}"
 
 
@@ -191,7 +205,7 @@ class Watch:
         self._threads: list[threading.Thread] = []
         self._answers = answers_of(quiet, day, zones)
         self._shown: defaultdict[str, Shown] = defaultdict(dict)
-        for series, value in gauges(quiet, day, zones=zones).items():
+        for series, value in all_gauges(quiet, day, zones=zones).items():
             self._shown[dict(series[1])["seller"]][series] = value
 
     def begin(self, worker: Worker) -> None:

@@ -82,6 +82,8 @@ def test_of_one_figure_only_the_gravest_is_told_and_a_seller_gets_one_message(
         figure("SellerHeadroomGone", "warning", channel="AFN"),
         figure("SellerHeadroomGone", "warning", seller="B2"),
         figure("SellerTargetMissedLowVolume", "info", seller="B2"),
+        {**figure("SellerTargetMissed", "warning", seller="B2"), "metric": "open_violations"},
+        {**figure("SellerViolationCritical", "critical", seller="B2"), "metric": "open_violations"},
     )
     eventually(lambda: len(receiver.told) == 2, "two messages")
     told = {
@@ -92,7 +94,7 @@ def test_of_one_figure_only_the_gravest_is_told_and_a_seller_gets_one_message(
     }
     assert told == {
         "A2": [("SellerHeadroomGone", "AFN"), ("SellerTargetMissed", "MFN")],
-        "B2": [("SellerHeadroomGone", "MFN")],
+        "B2": [("SellerHeadroomGone", "MFN"), ("SellerViolationCritical", "MFN")],
     }
     assert {message["path"] for message in receiver.told} == {"/sellers"}
 

@@ -85,7 +85,9 @@ def test_an_alert_stays_while_workers_move_and_die_and_ends_when_claims_are_with
             assert (survivor["state"], survivor["activeAt"]) == ("pending", pending["activeAt"])
 
             (alert,) = eventually(lambda: receiver.alerts("SellerTargetMissed") or None, "the seller is told of", 30)
-            assert "order defect ratio 1.5%, 3 of 200; it must be below 1%." in alert["annotations"]["description"]
+            assert (
+                "order defect ratio 1.5%, 3 of 200 orders; it must be below 1%." in alert["annotations"]["description"]
+            )
 
             second.kill()
             eventually(

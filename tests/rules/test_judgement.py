@@ -1,165 +1,194 @@
-"""PromQL judges as `stream.rates` does, for every condition and every shape of gauge that a row may have."""
+"""PromQL judges as the product's verdicts do: every metric of the table, as workers show it, whatever the counts."""
 
-from collections.abc import Callable, Iterator
+import tempfile
+from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
 
 from grafana.generate.rules import sellers
-from grafana.generate.rules.names import Names
+from grafana.generate.rules.names import Names, judged
 from grafana.generate.rules.rule import Alert, rule_file
-from stream.metrics import ORDER_DEFECT, TARGETS, Metric
-from stream.rates import Target, headroom, low_volume
-from stream.windows import Window
+from stream.figures import ONE
+from stream.gauges import Group, GroupRenderer, render_minimums, render_targets
+from stream.metrics import METRICS, ORDER_DEFECT, WINDOWS, Metric, target_of
+from stream.rates import Target, Verdict, headroom, low_volume, ratio, verdict
+from stream.rules import Marketplace, Rules
+from stream.shares import Place
 from tests.rules.test_alerts import promtool_tests
 
-MINIMUM = 30
-"""The minimum volume of marketplace B; marketplace A has none."""
+PLAIN, WITH_MINIMUM, UNITED_STATES, INDIA = "A", "B", "ATVPDKIKX0DER", "A21TJRUUN4KGV"
+RULES: Final = Rules(
+    marketplaces={WITH_MINIMUM: Marketplace(minimum_denominator=30, targets={"order_defect": Fraction(3, 100)})}
+)
+MARKETPLACES: Final = (PLAIN, WITH_MINIMUM, UNITED_STATES, INDIA)
 
-COUNTS = [(0, 1), (1, 1), (1, 9), (2, 9), (0, 20), (18, 20), (19, 20), (20, 20), (1, 24), (1, 25), (2, 25), (23, 25)]
-COUNTS += [
-    (0, 26),
-    (1, 26),
-    (9, 10),
-    (8, 10),
-    (10, 10),
-    (90, 100),
-    (89, 100),
-    (91, 100),
-    (95, 100),
-    (96, 100),
-    (0, 100),
+COUNTS: Final = [
+    *((0, 0), (0, 1), (1, 1), (1, 9), (2, 9), (0, 20), (18, 20), (19, 20), (20, 20), (1, 24), (1, 25), (2, 25)),
+    *((23, 25), (0, 26), (1, 26), (1, 40), (1, 41), (9, 10), (8, 10), (10, 10), (90, 100), (89, 100), (91, 100)),
+    *((95, 100), (96, 100), (97, 100), (98, 100), (0, 100), (1, 100), (1, 101), (4, 100), (3, 100), (5, 100)),
+    *((9, 1000), (10, 1000), (40, 1000), (39, 1000), (24, 1000), (25, 1000), (19, 1000), (20, 1000), (900, 1000)),
+    *((7, 700), (6, 700), (28, 700), (27, 700), (665, 700), (666, 700), (630, 700), (629, 700), (299, 30_000)),
 ]
-COUNTS += [(1, 100), (1, 101), (4, 100), (3, 100), (5, 100), (9, 1000), (10, 1000), (40, 1000), (39, 1000), (900, 1000)]
-COUNTS += [(7, 700), (6, 700), (28, 700), (27, 700), (665, 700), (666, 700), (630, 700), (629, 700), (299, 30_000)]
+"""Case 22 among others: exactly at a limit that must not be reached, and one beside it."""
+
+ROWS: Final = [names.metric for names in judged()]
+each_row = pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
+Counts = tuple[int, int]
 
 
-def metric(name: str, target: Target) -> Metric:
-    """Return a row as the sister metrics will be: counts of its own, no channel, no window that warns early."""
-    return Metric(name, f"seller_{name}", "some", "all", (Window("30d", 30, 0), Window("10d", 10, 0)), target, "")
+def near(denominator: int, target: Fraction, off: int) -> Counts:
+    """Return counts that are a few failures or successes off a target."""
+    return min(max(int(denominator * target) + off, 0), denominator), denominator
 
 
-METRICS = [
-    ORDER_DEFECT,
-    *(metric(name, TARGETS[name]) for name in ("late_shipment", "valid_tracking", "contact_response")),
-    metric("recalls", Target("equals", Fraction(0))),
-    metric("returns", Target("equals", Fraction(1, 100))),
-]
+any_counts = st.lists(
+    st.builds(
+        near,
+        st.integers(1, 100_000),
+        st.sampled_from([row.target.value for row in ROWS if row.target]),
+        st.integers(-2, 2),
+    ),
+    unique=True,
+    max_size=40,
+)
 
 
-def labels(names: Names, numerator: int, denominator: int, marketplace: str) -> dict[str, str]:
-    seller = {"job": "odr", "seller": f"{numerator} of {denominator}", "marketplace": marketplace}
-    return {
-        **seller,
-        **({"channel": "MFN"} if names.of_orders else {}),
-        "window": "official" if names.of_orders else "30d",
+def place(metric: Metric, marketplace: str) -> Place:
+    further = ["MFN"] if metric.ledger.labels == ("channel",) else [f"some {label}" for label in metric.ledger.labels]
+    return (metric.ledger.name, marketplace, *further)
+
+
+def shown(metric: Metric, counts: list[Counts]) -> Iterator[dict[str, str]]:
+    """Yield what a worker shows of sellers with these counts, one for each in every marketplace, as it is scraped."""
+    amounts = {
+        Group(f"{numerator} of {denominator}", place(metric, marketplace)): (
+            ONE[metric.numerator] * numerator + (ONE[metric.denominator] * denominator if metric.denominator else 0),
+        )
+        * len(WINDOWS[metric.ledger.name])
+        for marketplace in MARKETPLACES
+        for numerator, denominator in counts
     }
+    page = [
+        *GroupRenderer(RULES).render(amounts),
+        *render_targets(MARKETPLACES, RULES),
+        *render_minimums(MARKETPLACES, RULES),
+    ]
+    for line in "".join(page).splitlines():
+        if not line.startswith("#"):
+            name, value = line.rsplit(" ", 1)
+            scraped = name.replace("{", '{job="odr",instance="a:6066",', 1)
+            yield {"series": scraped, "values": f"{float(value)!r} {float(value)!r}"}
 
 
-def series(name: str, of: dict[str, str], value: float) -> dict[str, str]:
-    told = ", ".join(f'{label}="{text}"' for label, text in {**of, "instance": "a:6066"}.items())
-    return {"series": f"{name}{{{told}}}", "values": f"{value!r} {value!r}"}
+def judge(metric: Metric, asked: Target, counts: Counts, minimum: int | None) -> tuple[Verdict, bool]:
+    """Return the product's verdict, and whether it rests on too little."""
+    numerator, denominator = counts
+    if metric.denominator is None:
+        return "missed" if headroom(numerator, 0, asked) < 0 else "good", False
+    few = low_volume(denominator, asked, minimum)
+    return verdict(numerator, denominator, asked, minimum_denominator=minimum), few
 
 
-def shown(names: Names) -> Iterator[dict[str, str]]:
-    for marketplace in "AB":
-        target = {"metric": names.metric.name, "marketplace": marketplace, "condition": names.target.condition}
-        yield series("seller_target_ratio", {"job": "odr", **target}, float(names.target.value))
-        for counts in COUNTS:
-            of = labels(names, *counts, marketplace)
-            numerator, denominator = counts
-            for name, value in zip(names.gauges, (numerator / denominator, *counts), strict=True):
-                yield series(name, of, value)
-
-
-Judge = Callable[[Names, int, int, int | None], bool]
-
-
-def missed(names: Names, numerator: int, denominator: int, _: int | None) -> bool:
-    return headroom(numerator, denominator, names.target) < 0
-
-
-def few(names: Names, _: int, denominator: int, minimum: int | None) -> bool:
-    if names.target.condition == "equals" and minimum is None:
-        return False  # nothing is too little where any failure counts: the alerts' own decision
-    return low_volume(denominator, names.target, minimum)
-
-
-def next_failure_misses(names: Names, numerator: int, denominator: int, minimum: int | None) -> bool:
-    no_room = headroom(numerator, denominator, names.target) == 0
-    return no_room and not few(names, numerator, denominator, minimum)
-
-
-JUDGES: dict[str, Judge] = {
-    "missed": lambda *told: missed(*told) and not few(*told),
-    "missed_low_volume": lambda *told: missed(*told) and few(*told),
-    "next_failure_misses": next_failure_misses,
+OPERATIONS: Final[dict[str, tuple[Verdict, bool]]] = {
+    "missed": ("missed", False),
+    "missed_low_volume": ("missed", True),
+    "next_failure_misses": ("at_risk", False),
 }
+"""What is recorded, and of what verdict: on enough, or on too little."""
 
 
-def expected(names: Names, operation: str) -> Iterator[dict[str, Any]]:
-    for marketplace, minimum in (("A", None), ("B", MINIMUM)):
-        for numerator, denominator in COUNTS:
-            if JUDGES[operation](names, numerator, denominator, minimum):
-                of = labels(names, numerator, denominator, marketplace)
-                told = ", ".join(f'{label}="{text}"' for label, text in of.items())
-                yield {"labels": f"{names.recorded(operation)}{{{told}}}", "value": numerator / denominator}
+def expected(names: Names, counts: list[Counts], operation: str) -> Iterator[dict[str, Any]]:
+    metric = names.metric
+    for marketplace in MARKETPLACES:
+        asked, minimum = target_of(metric, marketplace, RULES), RULES.marketplace(marketplace).minimum_denominator
+        assert asked is not None
+        for one in counts:
+            if judge(metric, asked, one, minimum) == OPERATIONS[operation]:
+                for window in metric.windows_in(marketplace, RULES):
+                    of = {"job": "odr", "seller": "{} of {}".format(*one), "marketplace": marketplace}
+                    of |= {"window": window.name} | ({"channel": "MFN"} if metric.by_channel else {})
+                    told = ", ".join(f'{label}="{text}"' for label, text in of.items())
+                    value = ratio(*one) if names.is_share else one[0]
+                    yield {"labels": f"{names.recorded(operation)}{{{told}}}", "value": value}
 
 
-@pytest.mark.parametrize("row", METRICS, ids=lambda row: f"{row.name} {row.target.condition}")
-def test_what_is_recorded_is_what_the_exact_fractions_say(row: Metric, tmp_path: Path) -> None:
-    """Case 22 among others: exactly at a limit that must not be reached."""
-    (names,) = sellers.judged([row])
-    rules = tmp_path / "rules.yml"
-    rules.write_text(rule_file(sellers.recording_groups([row]), ""), encoding="utf-8")
-    operations = [name for name in JUDGES if names.target.condition != "equals" or name != "next_failure_misses"]
+@each_row
+@given(counts=any_counts)
+@example(counts=COUNTS)
+@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+def test_what_is_recorded_is_what_the_products_verdicts_say(row: Metric, counts: list[Counts]) -> None:
+    (names,) = judged([row])
+    if not names.is_share:
+        counts = list({numerator: (numerator, denominator) for numerator, denominator in counts}.values())
+    operations = OPERATIONS if names.is_share else ["missed"]
     asked = [
-        {"expr": names.recorded(name), "eval_time": "1m", "exp_samples": list(expected(names, name))}
+        {"expr": names.recorded(name), "eval_time": "1m", "exp_samples": list(expected(names, counts, name))}
         for name in operations
     ]
-    assert any(one["exp_samples"] for one in asked)
-    minimum = series("seller_minimum_denominator", {"job": "odr", "marketplace": "B"}, MINIMUM)
-    told = {"interval": "1m", "input_series": [minimum, *shown(names)], "promql_expr_test": asked}
-    promtool_tests(tmp_path, {"evaluation_interval": "1m", "tests": [told]}, rules)
+    if counts is COUNTS:
+        assert all(one["exp_samples"] for one in asked)
+    told = {"interval": "1m", "input_series": list(shown(row, counts)), "promql_expr_test": asked}
+    with tempfile.TemporaryDirectory() as directory:
+        rules = Path(directory, "rules.yml")
+        rules.write_text(rule_file(sellers.recording_groups([row]), ""), encoding="utf-8")
+        promtool_tests(Path(directory), {"evaluation_interval": "1m", "tests": [told]}, rules)
 
 
-@pytest.mark.parametrize("row", METRICS, ids=lambda row: row.name)
+@each_row
 def test_a_row_of_the_table_is_all_that_a_metrics_alerts_need(row: Metric) -> None:
-    names = {rule.name for group in sellers.alert_groups([row]) for rule in group.rules if isinstance(rule, Alert)}
-    always = {"SellerTargetMissed", "SellerTargetMissedLowVolume", "ManySellersMissTarget", "SellerFeedSilent"}
-    assert row.target is not None
-    by_trend = set() if row.target.condition == "equals" else {"SellerHeadroomGone", "SellerRatioCreeping"}
-    assert names == always | by_trend | ({"SellerTargetMissedAhead"} if row is ORDER_DEFECT else set())
+    told = {rule.name for group in sellers.alert_groups([row]) for rule in group.rules if isinstance(rule, Alert)}
+    always = {"SellerTargetMissed", "ManySellersMissTarget", "SellerFeedSilent"}
+    of_shares = {"SellerTargetMissedLowVolume", "SellerHeadroomGone"}
+    creeps = {"SellerRatioCreeping"} if any(window.days >= 30 for window in row.windows) else set()
+    of_kind = of_shares | creeps if row.denominator else {"SellerViolationCritical"}
+    assert told == always | of_kind | ({"SellerTargetMissedAhead"} if row is ORDER_DEFECT else set())
 
 
-def a_week_later(row: Metric, before: tuple[int, int], after: tuple[int, int]) -> Iterator[dict[str, str]]:
+def a_week_later(row: Metric, window: str, before: Counts, after: Counts) -> Iterator[dict[str, str]]:
     """Yield a figure that is `before` for a week and `after` from then on."""
-    (names,) = sellers.judged([row])
-    target = {"job": "odr", "metric": row.name, "marketplace": "A", "condition": names.target.condition}
-    yield series("seller_target_ratio", target, 0) | {"values": f"{float(names.target.value)!r}x60"}
+    (names,) = judged([row])
+    target = f'metric="{row.name}", marketplace="A", condition="{names.target.condition}"'
+    yield {"series": f'seller_target_ratio{{job="odr", {target}}}', "values": f"{float(names.target.value)!r}x60"}
     was, became = (before[0] / before[1], *before), (after[0] / after[1], *after)
+    channel = 'channel="MFN", ' if row.by_channel else ""
     for name, then, now in zip(names.gauges, was, became, strict=True):
-        yield series(name, labels(names, 1, 1, "A"), 0) | {"values": f"{then!r}+0x44 {now!r}+0x20"}
+        of = f'job="odr", seller="S", marketplace="A", {channel}window="{window}"'
+        yield {"series": f"{name}{{{of}}}", "values": f"{then!r}+0x44 {now!r}+0x20"}
 
 
-@pytest.mark.parametrize(
-    ("name", "before", "after", "creeps"),
-    [
-        ("late_shipment", (10, 1000), (19, 1000), True),  # 0.9 points of 4
-        ("late_shipment", (10, 1000), (18, 1000), False),  # exactly a fifth of what is allowed
-        ("late_shipment", (19, 1000), (10, 1000), False),  # it gets better
-        ("valid_tracking", (990, 1000), (979, 1000), True),  # 1.1 points of the 5 that may go wrong
-        ("valid_tracking", (979, 1000), (990, 1000), False),
-        ("contact_response", (99, 100), (96, 100), True),  # 3 points of 10
-        ("contact_response", (99, 100), (98, 100), False),  # one more failure
-    ],
-)
+def row_of(name: str) -> Metric:
+    return next(metric for metric in METRICS if metric.name == name)
+
+
+CREEPS: Final = [
+    ("order_defect", "ahead", (2, 1000), (5, 1000), True),
+    ("order_defect", "ahead", (5, 1000), (2, 1000), False),
+    ("late_shipment", "30d", (10, 1000), (19, 1000), True),  # 0.9 points of 4
+    ("late_shipment", "30d", (10, 1000), (18, 1000), False),  # exactly a fifth of what is allowed
+    ("late_shipment", "30d", (19, 1000), (10, 1000), False),  # it gets better
+    ("late_shipment", "10d", (10, 1000), (19, 1000), False),  # other orders than a week ago
+    ("valid_tracking", "30d", (990, 1000), (979, 1000), True),  # 1.1 points of the 5 that may go wrong
+    ("valid_tracking", "30d", (979, 1000), (990, 1000), False),
+    ("on_time_delivery", "30d", (995, 1000), (985, 1000), True),
+    ("on_time_delivery", "30d", (985, 1000), (995, 1000), False),
+    ("on_time_delivery", "14d", (995, 1000), (985, 1000), False),
+    ("contact_response", "90d", (99, 100), (96, 100), True),  # 3 points of 10
+    ("contact_response", "90d", (96, 100), (99, 100), False),
+    ("contact_response", "30d", (99, 100), (98, 100), False),  # one more failure
+    ("contact_response", "7d", (99, 100), (96, 100), False),
+]
+
+
+@pytest.mark.parametrize(("name", "window", "before", "after", "creeps"), CREEPS)
 def test_a_ratio_that_creeps_does_so_in_its_own_direction(
-    name: str, before: tuple[int, int], after: tuple[int, int], creeps: bool, tmp_path: Path
+    name: str, window: str, before: Counts, after: Counts, creeps: bool, *, tmp_path: Path
 ) -> None:
-    row = metric(name, TARGETS[name])
+    row = row_of(name)
     groups = [*sellers.recording_groups([row]), *sellers.alert_groups([row])]
     rules = tmp_path / "rules.yml"
     rules.write_text(rule_file(groups, ""), encoding="utf-8")
@@ -167,7 +196,14 @@ def test_a_ratio_that_creeps_does_so_in_its_own_direction(
     asked = {"expr": firing, "eval_time": "200h", "exp_samples": [{"value": 1}] if creeps else []}
     told = {
         "interval": "4h",
-        "input_series": list(a_week_later(row, before, after)),
+        "input_series": list(a_week_later(row, window, before, after)),
         "promql_expr_test": [asked],
     }
     promtool_tests(tmp_path, {"evaluation_interval": "4h", "tests": [told]}, rules)
+
+
+def test_every_metric_that_may_creep_is_shown_to_do_so_both_ways() -> None:
+    for creeps in (True, False):
+        assert {name for name, *_, does in CREEPS if does is creeps} == {
+            names.metric.name for names in judged() if names.trends
+        }

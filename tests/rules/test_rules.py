@@ -10,7 +10,7 @@ from promql_parser import MatchOp
 
 from grafana.generate.outputs import HOME, outputs
 from grafana.generate.rules import pipeline
-from stream.metrics import METRICS
+from stream.metrics import METRICS, Metric
 from tests.metric_names import OF_PROMETHEUS, shown_by_workers
 from tests.watch import RULE_FILES, WATCHING, alerts, recorded, rules, run, selectors
 
@@ -41,13 +41,26 @@ def test_no_rule_looks_at_what_a_replay_has_written(expr: str) -> None:
         assert told_apart, selector
 
 
-def test_every_metric_with_a_target_is_alerted_on_and_has_advice() -> None:
+@pytest.mark.parametrize("metric", METRICS, ids=lambda metric: metric.name)
+def test_every_metric_has_advice_and_is_alerted_on_if_it_has_a_target(metric: Metric) -> None:
     advice = (WATCHING / "runbooks" / "SellerTargetMissed.md").read_text(encoding="utf-8")
-    for metric in METRICS:
-        if metric.target is not None:
-            of_metric = [alert for alert in SELLER_ALERTS if alert["labels"].get("metric") == metric.name]
-            assert {"SellerTargetMissed", "SellerTargetMissedLowVolume"} <= {alert["alert"] for alert in of_metric}
-            assert f"### {metric.name}\n" in advice, f"SellerTargetMissed.md has no advice on {metric.name}"
+    sections = dict(re.findall(r"^### (\w+)\n(.*?)(?=^###? |\Z)", advice, re.MULTILINE | re.DOTALL))
+    assert sections.get(metric.name, "").strip(), f"SellerTargetMissed.md has no advice on {metric.name}"
+    told = {alert["alert"] for alert in SELLER_ALERTS if alert["labels"].get("metric") == metric.name}
+    if metric.target is None:
+        assert not told
+    else:
+        of_shares = {"SellerTargetMissedLowVolume", "SellerHeadroomGone"}
+        assert {"SellerTargetMissed"} | (of_shares if metric.denominator else {"SellerViolationCritical"}) <= told
+
+
+@pytest.mark.parametrize("alert", SELLER_ALERTS, ids=lambda alert: f"{alert['alert']} {alert['labels'].get('metric')}")
+def test_an_alert_on_a_sellers_figure_links_its_own_advice_and_dashboard(alert: dict[str, Any]) -> None:
+    told, metric = alert["annotations"], alert["labels"].get("metric")
+    assert told["page"].startswith("/seller?id=")
+    assert told["dashboard"].startswith("/d/odr-seller?var-seller=")
+    wanted = None if metric is None else f"grafana/runbooks/SellerTargetMissed.md#{metric}"
+    assert told.get("advice_url") == wanted
 
 
 WITHOUT_A_VALUE = {"WorkerDown", "NoWorker", "EvaluationDayUnconfirmed"}

@@ -14,9 +14,12 @@ from faust.web import Request, Response, View
 from stream.decode import CONVERTERS, decode
 from stream.events import Event, Malformed
 from stream.figures import FIGURES, counts
-from stream.orders import EMPTY, OrderState, contribution, fold
 from stream.settings import Settings
+from stream.shares import order_share, shares
+from stream.states import State, fold, state_id
+from stream.topics import CHARGEBACKS, CLAIM_STATUSES, FEEDBACK, ORDERS
 
+TOPICS = (ORDERS, FEEDBACK, CLAIM_STATUSES, CHARGEBACKS)
 SETTINGS = Settings.read()
 RULES = SETTINGS.rules
 
@@ -33,16 +36,16 @@ app = faust.App(
 
 
 class Kept(msgspec.Struct):
-    """An order, and the place of every record that was applied to it: what is counted at the end."""
+    """An order's state, and the place of every record that was applied to it: what is counted at the end."""
 
-    state: OrderState = EMPTY
+    state: State | None = None
     applied: list[str] = []
 
 
 pack = msgspec.msgpack.Encoder().encode
 unpack = msgspec.msgpack.Decoder(Kept).decode
 
-events = app.topic(*map(SETTINGS.topic, CONVERTERS), key_type=bytes, value_type=bytes)
+events = app.topic(*map(SETTINGS.topic, TOPICS), key_type=bytes, value_type=bytes)
 orders = app.Table("orders", key_type=str, value_type=bytes)
 days = app.Table("days", key_type=str, default=lambda: [0] * len(FIGURES))
 
@@ -60,7 +63,7 @@ async def count(stream: Any) -> None:
 
 def apply(event: Event, place: str) -> None:
     """Put the event into both tables."""
-    order = f"{event.seller_id}/{event.order_id}"
+    order = f"{event.seller_id}/{state_id(event).decode()}"
     packed = orders.get(order)
     kept = Kept() if packed is None else unpack(packed)
     folded = fold(kept.state, event.thing)
@@ -71,11 +74,12 @@ def apply(event: Event, place: str) -> None:
         add(event.seller_id, after, 1)
 
 
-def add(seller: str, state: OrderState, sign: int) -> None:
+def add(seller: str, state: State | None, sign: int) -> None:
     """Add what an order's state adds to its day, or take it back."""
-    share = contribution(state, RULES)
+    share = order_share(shares(state, RULES))
     if share is not None:
-        day = f"{seller}/{share.marketplace_id}/{share.channel}/{share.day}"
+        _, marketplace, channel = share.place
+        day = f"{seller}/{marketplace}/{channel}/{share.day}"
         days[day] = [had + sign * more for had, more in zip(days[day], counts(share.amount), strict=True)]
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 
 from stream.changelog import FOOTING_KEY
-from stream.orders import unpack
+from stream.states import things_of, unpack
 from stream.topics import HEALTH_CHANGES, order_states
 from tests.broker.harness import DAY, Cluster, Worker, exposed
 from tests.recount import Counts, DayKey, InputEvent, Series, gauge_differences, gauges, latest, recount
@@ -43,12 +43,11 @@ class OdrWorker(Contender):
 
 
 def kept_versions(cluster: Cluster) -> Iterator[str]:
-    """Yield the event id of every version in the committed order states."""
+    """Yield the event id of every version in the committed states."""
     newest = {record.key: record.value for record in cluster.read(order_states(cluster.group))}
     for key, packed in newest.items():
         if key != FOOTING_KEY and packed is not None:
-            state = unpack(packed)
-            yield from (thing.event_id for thing in (state.order, *state.defects) if thing is not None)
+            yield from (thing.event_id for thing in things_of(unpack(packed)))
 
 
 def added_up(changes: Iterable[Mapping[str, Any]]) -> Mapping[str, Counter[str]]:

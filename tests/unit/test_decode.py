@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stream.decode import CONVERTERS, MAX_VALUE_BYTES, REASONS, decode, instant
-from stream.events import Chargeback, Claim, Event, Feedback, Malformed, Order
+from stream.events import Chargeback, Claim, Event, Feedback, Malformed, Message, Order, Package, Thing, Violation
 from tests import recount, strategies
-from tests.builders import RECORDED, chargeback, claim, feedback, order
+from tests.builders import RECORDED, chargeback, claim, feedback, message, order, shipment, violation
 
 KEY = b"A2SELLER"
 TOPICS = tuple(CONVERTERS)
@@ -30,12 +30,18 @@ VALID = {
     "feedback": feedback(3, feedback_id="F-1", reason="late", comment="never came")[1],
     "claim-statuses": claim("granted", funded_by="seller", odr_impact="counts", reason="other")[1],
     "chargebacks": chargeback("service", reason="not_received")[1],
+    "shipments": shipment(carrier="UPS", tracking_id="1Z", excused=False)[1],
+    "messages": message("2026-10-30T13:00:00Z", needs_response=True)[1],
+    "violations": {name: of for name, of in violation()[1].items() if name != "order_id"},
 }
 REQUIRED = {
     "orders": ("order_id", "purchase_date", "channel", "status"),
     "feedback": ("order_id", "rating", "status"),
     "claim-statuses": ("claim_id", "order_id", "status"),
     "chargebacks": ("chargeback_id", "order_id", "kind", "status"),
+    "shipments": ("shipment_id", "order_id", "confirmed_at"),
+    "messages": ("message_id", "received_at"),
+    "violations": ("violation_id", "category", "severity", "status", "detected_at"),
 }
 NO_TEXTS: list[Any] = ["", "x" * 129, "\U0001f600" * 129, 3, 1.5, True, [], {}, ["MFN"]]
 COMMON = ("event_id", "event_time", "seller_id", "marketplace_id")
@@ -44,13 +50,18 @@ ENUMS = {
     "feedback": ("status", "reason"),
     "claim-statuses": ("status", "funded_by", "odr_impact", "reason"),
     "chargebacks": ("kind", "status", "reason"),
+    "violations": ("severity", "status"),
 }
 TEXTS = {
     "orders": ("order_id",),
     "feedback": ("order_id", "feedback_id"),
     "claim-statuses": ("claim_id", "order_id"),
     "chargebacks": ("chargeback_id", "order_id"),
+    "shipments": ("shipment_id", "order_id", "carrier", "tracking_id"),
+    "messages": ("message_id", "order_id"),
+    "violations": ("violation_id", "category"),
 }
+OWN_ID = {"messages": "message_id", "violations": "violation_id"}
 
 
 def read(topic: str, value: bytes | None, key: bytes | None = KEY, timestamp: int = RECORDED) -> Event | Malformed:
@@ -80,24 +91,89 @@ def pairs(fields: Mapping[str, tuple[str, ...]]) -> list[tuple[str, str]]:
 
 
 def test_each_topic_gives_its_own_kind_of_thing() -> None:
-    moment = instant("2026-11-01T00:00:00Z")
-    read_order, read_feedback, read_claim, read_chargeback = (read(topic, with_fields(topic)) for topic in TOPICS)
-    event_ids = [VALID[topic]["event_id"] for topic in TOPICS]
-    bought = instant("2026-10-01T12:00:00Z")
-    assert read_order == Event(
-        "A2SELLER", "o1", Order(moment, event_ids[0], "ATVPDKIKX0DER", bought, "MFN", "Shipped", None)
-    )
-    assert read_feedback == Event(
-        "A2SELLER", "o1", Feedback("F-1", moment, event_ids[1], "ATVPDKIKX0DER", 3, "posted", "late")
-    )
-    assert read_claim == Event(
-        "A2SELLER",
-        "o1",
-        Claim("C-1", moment, event_ids[2], "ATVPDKIKX0DER", "granted", "seller", "counts", "other"),
-    )
-    assert read_chargeback == Event(
-        "A2SELLER", "o1", Chargeback("B-1", moment, event_ids[3], "ATVPDKIKX0DER", "service", "open", "not_received")
-    )
+    moment, us = instant("2026-11-01T00:00:00Z"), "ATVPDKIKX0DER"
+    event_ids = {topic: VALID[topic]["event_id"] for topic in TOPICS}
+    day_15, day_20, day_30 = (instant(f"2026-10-{day}T12:00:00Z") for day in (15, 20, 30))
+    bought, ship_by = instant("2026-10-01T12:00:00Z"), instant("2026-10-03T12:00:00Z")
+    order_ = (us, bought, "MFN", "Shipped", ship_by, None, "other", False, False, False)
+    package = (us, day_15, day_20, instant("2026-10-19T12:00:00Z"), True, False)
+    expected: dict[str, Thing] = {
+        "orders": Order(moment, event_ids["orders"], *order_),  # type: ignore[arg-type]
+        "feedback": Feedback("F-1", moment, event_ids["feedback"], us, moment, 3, "posted", "late"),
+        "claim-statuses": Claim("C-1", moment, event_ids["claim-statuses"], us, "granted", "seller", "counts", "other"),
+        "chargebacks": Chargeback("B-1", moment, event_ids["chargebacks"], us, "service", "open", "not_received"),
+        "shipments": Package("P-1", moment, event_ids["shipments"], *package),
+        "messages": Message(moment, event_ids["messages"], us, day_30, day_30 + 3_600_000_000, True),
+        "violations": Violation(moment, event_ids["violations"], us, "listing", "high", "open", bought),
+    }
+    for topic in TOPICS:
+        subject = {"messages": "M-1", "violations": "V-1"}.get(topic, "o1")
+        assert read(topic, with_fields(topic)) == Event("A2SELLER", subject, expected[topic])
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        ({}, {}),
+        ({"latest_ship_date": None}, {"ship_by": None}),
+        ({"latest_ship_date": "2026-10-03T14:00:00.0000009+02:00"}, {}),
+        ({"buyer_requested_cancel": True}, {"buyer_requested_cancel": True}),
+        ({"buyer_requested_cancel": None}, {}),
+        ({"excused": True}, {"excused": True}),
+        ({"cancelled_by": "amazon", "cancel_reason": None}, {"cancelled_by": "amazon", "cancel_reason": None}),
+        ({"items": None}, {}),
+        ({"items": [{"sku": "S", "quantity": 1, "cancelled_by": "buyer"}]}, {}),
+        (
+            {"items": [{"sku": "S", "quantity": 1}, {"sku": "T", "quantity": 1, "cancelled_by": "seller"}]},
+            {"item_cancelled": True},
+        ),
+    ],
+)
+def test_an_order_says_what_a_cancellation_and_a_late_shipment_are_judged_by(
+    fields: dict[str, Any], expected: dict[str, Any]
+) -> None:
+    found = read("orders", with_fields("orders", **fields))
+    assert isinstance(found, Event)
+    assert isinstance(found.thing, Order)
+    plain = {"ship_by": instant("2026-10-03T12:00:00Z"), "cancelled_by": None, "cancel_reason": "other"}
+    flags = dict.fromkeys(("buyer_requested_cancel", "excused", "item_cancelled"), False)
+    asked = plain | flags | expected
+    assert {name: getattr(found.thing, name) for name in asked} == asked
+
+
+@pytest.mark.parametrize(
+    ("fields", "tracked"),
+    [
+        ({}, True),
+        ({"first_scan_at": None}, False),
+        ({"tracking_confirmed_at": None}, True),
+        ({"tracking_confirmed_at": "2026-10-19T12:00:00Z"}, True),
+        ({"tracking_confirmed_at": "2026-10-19T12:00:00.0000009Z"}, True),
+        ({"tracking_confirmed_at": "2026-10-19T12:00:00.000001Z"}, False),
+        ({"tracking_confirmed_at": "2026-10-29T12:00:00Z", "delivered_at": None}, True),
+        ({"first_scan_at": "2026-10-29T12:00:00Z"}, True),  # a scan after its delivery is a scan
+    ],
+)
+def test_a_package_is_tracked_if_scanned_and_its_tracking_was_not_given_after_delivery(
+    fields: dict[str, Any], tracked: bool
+) -> None:
+    """Case 29."""
+    found = read("shipments", with_fields("shipments", **fields))
+    assert isinstance(found, Event)
+    assert isinstance(found.thing, Package)
+    assert found.thing.tracked is tracked
+
+
+@pytest.mark.parametrize(
+    ("needs", "expected"), [({}, True), ({"needs_response": True}, True), ({"needs_response": False}, False)]
+)
+def test_a_message_needs_an_answer_unless_it_says_not(needs: dict[str, Any], expected: bool) -> None:
+    _, value = message(**needs)
+    found = read("messages", json.dumps(value).encode())
+    assert isinstance(found, Event)
+    assert isinstance(found.thing, Message)
+    assert found.thing.needs_response is expected
+    assert found.thing.answered_at is None
 
 
 @pytest.mark.parametrize("topic", TOPICS)
@@ -353,6 +429,8 @@ def test_a_value_that_a_field_does_not_list_is_invalid_in_optional_fields_too(
             for flag in ("buyer_requested_cancel", "excused")
             for wrong in (0, 1, "true", [True])
         ],
+        *[("shipments", {"excused": wrong}) for wrong in (0, 1, "true", [True])],
+        *[("messages", {"needs_response": wrong}) for wrong in (0, 1, "true", [True])],
     ],
 )
 def test_a_wrong_type_or_an_amount_out_of_bounds_is_invalid(topic: str, fields: dict[str, Any]) -> None:
@@ -392,6 +470,10 @@ TIMES = [
     ("feedback", "event_time"),
     ("claim-statuses", "event_time"),
     ("chargebacks", "event_time"),
+    *(("shipments", field) for field in ("event_time", "confirmed_at", "promised_by", "delivered_at")),
+    *(("shipments", field) for field in ("tracking_confirmed_at", "first_scan_at")),
+    *(("messages", field) for field in ("event_time", "received_at", "answered_at")),
+    *(("violations", field) for field in ("event_time", "detected_at")),
 ]
 NO_TIMES = [
     "2026-11-03T16:20:05",
@@ -546,7 +628,7 @@ def check(topic: str, key: bytes | None, value: bytes | None, timestamp: int) ->
     assert key == found.seller_id.encode()
     told = json.loads(value.decode(), parse_int=str, parse_float=str, parse_constant=refuse)
     json.dumps(told, ensure_ascii=False).encode()
-    assert (told["seller_id"], told["order_id"]) == (found.seller_id, found.order_id)
+    assert (told["seller_id"], told[OWN_ID.get(topic, "order_id")]) == (found.seller_id, found.subject_id)
 
 
 def refuse(constant: str) -> None:

@@ -19,8 +19,8 @@ from stream import health
 from stream.accounts import Accounts, Applied
 from stream.decode import CONVERTERS, REASONS, decode
 from stream.evaluation import EvaluationDays
-from stream.events import Chargeback, Claim, Event, Feedback, Malformed, Order
-from stream.orders import pack, unpack
+from stream.events import Chargeback, Claim, Event, Feedback, Malformed, Message, Order, Package, Violation
+from stream.states import pack, unpack
 from stream.worker.changes import Cause, health_changes
 from tests import judge, strategies
 from tests.builders import RECORDED, chargeback, claim, feedback, message, order, rules_of, shipment, violation
@@ -123,34 +123,34 @@ def check(topic: str, key: bytes | None, value: bytes | None, timestamp: int) ->
 
 def told_by(event: Event) -> tuple[Any, ...]:
     thing = event.thing
-    common = (event.seller_id, event.order_id, thing.event_id, thing.event_time, thing.marketplace_id)
+    common = (event.seller_id, event.subject_id, thing.event_id, thing.event_time, thing.marketplace_id)
+    own: tuple[Any, ...]
     match thing:
         case Order():
-            return (*common, thing.purchased_at, thing.channel, thing.status, thing.cancelled_by)
+            cancelled = (thing.cancelled_by, thing.cancel_reason, thing.buyer_requested_cancel, thing.item_cancelled)
+            ship_by = (thing.ship_by, thing.excused)
+            own = (thing.purchased_at, thing.channel, thing.status, *cancelled, *ship_by)
         case Feedback():
-            return (*common, thing.id, thing.rating, thing.status, thing.reason)
+            own = (thing.id, thing.received_at, thing.rating, thing.status, thing.reason)
         case Claim():
-            return (*common, thing.id, thing.status, thing.funded_by, thing.odr_impact, thing.reason)
+            own = (thing.id, thing.status, thing.funded_by, thing.odr_impact, thing.reason)
         case Chargeback():
-            return (*common, thing.id, thing.kind, thing.status, thing.reason)
+            own = (thing.id, thing.kind, thing.status, thing.reason)
+        case Package():
+            times = (thing.confirmed_at, thing.promised_by, thing.delivered_at)
+            own = (thing.id, *times, thing.tracked, thing.excused)
+        case Message():
+            own = (thing.received_at, thing.answered_at, thing.needs_response)
+        case Violation():
+            own = (thing.category, thing.severity, thing.status, thing.detected_at)
+    return (*common, *own)
 
 
 def expected(topic: str, asked: Judgement) -> tuple[Any, ...]:
     told = asked.told or {}
-    at = judge.instant(told["event_time"])[1]
-    common = (told["seller_id"], told.get("order_id"), told["event_id"], at, told["marketplace_id"])
-    if topic == "orders":
-        bought = judge.instant(told["purchase_date"])[1]
-        return (*common, bought, told["channel"], told["status"], told.get("cancelled_by"))
-    if topic == "feedback":
-        own_id = told.get("feedback_id") or told["order_id"]
-        return (*common, own_id, int(told["rating"].text), told["status"], told.get("reason"))
-    if topic == "claim-statuses":
-        decided = (told.get("funded_by"), told.get("odr_impact"))
-        return (*common, told["claim_id"], told["status"], *decided, told.get("reason"))
-    if topic in FURTHER:
-        return (*common, *FURTHER[topic](told))
-    return (*common, told["chargeback_id"], told["kind"], told["status"], told.get("reason"))
+    subject = told[{"messages": "message_id", "violations": "violation_id"}.get(topic, "order_id")]
+    common = (told["seller_id"], subject, told["event_id"], moment(told, "event_time"), told["marketplace_id"])
+    return (*common, *FURTHER[topic](told))
 
 
 def moment(told: Mapping[str, Any], name: str) -> int | None:
@@ -158,26 +158,41 @@ def moment(told: Mapping[str, Any], name: str) -> int | None:
     return None if told.get(name) is None else judge.instant(told[name])[1]
 
 
-PACKAGE_TIMES = ("confirmed_at", "promised_by", "tracking_confirmed_at", "first_scan_at", "delivered_at")
+def tracked(told: Mapping[str, Any]) -> bool:
+    """Whether a carrier has scanned the package, and its tracking was not first given after its delivery."""
+    given, delivered = moment(told, "tracking_confirmed_at"), moment(told, "delivered_at")
+    too_late = given is not None and delivered is not None and given > delivered
+    return told.get("first_scan_at") is not None and not too_late
+
+
 FURTHER: dict[str, Callable[[Mapping[str, Any]], tuple[Any, ...]]] = {
-    "shipments": lambda told: (
-        told["shipment_id"],
-        *(moment(told, name) for name in PACKAGE_TIMES),
+    "orders": lambda told: (
+        moment(told, "purchase_date"),
+        *(told["channel"], told["status"], told.get("cancelled_by"), told.get("cancel_reason")),
+        bool(told.get("buyer_requested_cancel")),
+        any(dict(item).get("cancelled_by") == "seller" for item in told.get("items") or ()),
+        moment(told, "latest_ship_date"),
         bool(told.get("excused")),
     ),
+    "feedback": lambda told: (
+        told.get("feedback_id") or told["order_id"],
+        moment(told, "event_time"),
+        int(told["rating"].text),
+        *(told["status"], told.get("reason")),
+    ),
+    "claim-statuses": lambda told: (
+        *(told["claim_id"], told["status"], told.get("funded_by"), told.get("odr_impact"), told.get("reason")),
+    ),
+    "chargebacks": lambda told: (told["chargeback_id"], told["kind"], told["status"], told.get("reason")),
+    "shipments": lambda told: (
+        told["shipment_id"],
+        *(moment(told, name) for name in ("confirmed_at", "promised_by", "delivered_at")),
+        *(tracked(told), bool(told.get("excused"))),
+    ),
     "messages": lambda told: (
-        told["message_id"],
-        moment(told, "received_at"),
-        moment(told, "answered_at"),
-        told.get("needs_response") is not False,
+        *(moment(told, "received_at"), moment(told, "answered_at"), told.get("needs_response") is not False),
     ),
-    "violations": lambda told: (
-        told["violation_id"],
-        told["category"],
-        told["severity"],
-        told["status"],
-        moment(told, "detected_at"),
-    ),
+    "violations": lambda told: (*(told["category"], told["severity"], told["status"], moment(told, "detected_at")),),
 }
 
 

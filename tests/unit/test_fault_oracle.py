@@ -23,10 +23,10 @@ from tests.faults.watch import (
     wrong_quiet_sellers,
     wrong_shares,
 )
-from tests.recount import gauges, judged_orders
+from tests.recount import all_gauges, judged_orders
 
 EVENTS = history(200, seed=1, names=["A", "B"])
-GAUGES = gauges(EVENTS, DAY)
+GAUGES = all_gauges(EVENTS, DAY)
 
 
 def record(key: bytes | None, value: bytes | None, offset: int, *headers: tuple[str, str]) -> ConsumerRecord[Any, Any]:
@@ -71,7 +71,7 @@ def test_changes_that_give_the_gauges_are_accepted() -> None:
     for verdict in (
         judge_changes(records, GAUGES, DAY),
         judge_told_days(records, EVENTS),
-        judge_gauges(GAUGES, EVENTS, DAY),
+        judge_gauges(GAUGES, GAUGES),
     ):
         assert verdict.problems == []
         assert (verdict.lost, verdict.doubled) == (0, 0)
@@ -108,8 +108,8 @@ def test_a_changed_figure_of_a_day_outside_every_window_is_found() -> None:
 
 def test_gauges_that_lack_or_double_an_order_are_found() -> None:
     orders = next(series for series in GAUGES if series[0] == "seller_orders")
-    assert judge_gauges({**GAUGES, orders: GAUGES[orders] - 1}, EVENTS, DAY).lost == 1
-    assert judge_gauges({**GAUGES, orders: GAUGES[orders] + 1}, EVENTS, DAY).doubled == 1
+    assert judge_gauges({**GAUGES, orders: GAUGES[orders] - 1}, GAUGES).lost == 1
+    assert judge_gauges({**GAUGES, orders: GAUGES[orders] + 1}, GAUGES).doubled == 1
 
 
 def letter(offset: int, value: bytes = b"bad") -> ConsumerRecord[Any, Any]:

@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stream.accounts import Accounts
-from stream.figures import ONE
+from stream.figures import LEDGERS, ONE
 from stream.gauges import (
+    COLUMNS,
     FAMILIES,
-    ORDER_FAMILIES,
+    SELLER_FAMILIES,
     Group,
     GroupRenderer,
     Totals,
@@ -24,15 +24,40 @@ from stream.gauges import (
     render_newest,
     render_targets,
 )
-from stream.metrics import TARGETS
+from stream.metrics import TARGETS, WINDOWS
 from stream.rules import Marketplace, Rules
 from stream.worker.telemetry import Telemetry
-from tests.builders import DE, INDIA, SELLER, US, D, after, claim, feedback, midnight, order, rules_of
+from tests.builders import (
+    DE,
+    INDIA,
+    SELLER,
+    US,
+    D,
+    after,
+    cancelled,
+    claim,
+    feedback,
+    message,
+    midnight,
+    order,
+    rules_of,
+    shipment,
+    totals_of,
+    violation,
+)
 from tests.exposition import read_page
-from tests.recount import ODR_GAUGES, gauge_differences, gauges, parse_metrics
+from tests.recount import (
+    ACCOUNT_GAUGES,
+    ALL_GAUGES,
+    ODR_GAUGES,
+    account_gauges,
+    gauge_differences,
+    gauges,
+    parse_metrics,
+)
 from tests.strategies import foreign_text
 
-GROUP = Group(SELLER, US, "MFN")
+GROUP = Group(SELLER, ("orders", US, "MFN"))
 ORDERS, DEFECTIVE, CLAIMS = ONE["orders"], ONE["defective_orders"], ONE["claim_orders"]
 
 
@@ -50,17 +75,10 @@ def page(lines: Iterable[str]) -> str:
     return "".join(lines)
 
 
-def totals_of(accounts: Accounts) -> dict[Group, Totals]:
-    return {
-        Group(seller_id, *group): tuple(counts.totals)
-        for seller_id, account in accounts.sellers.items()
-        for group, counts in account.groups.items()
-    }
-
-
 def test_the_names_are_those_of_the_contract() -> None:
-    assert {family.name for family in ORDER_FAMILIES} == ODR_GAUGES
-    assert [family.name for family in FAMILIES if family not in ORDER_FAMILIES] == [
+    assert {column.family.name for column in COLUMNS["orders"] if column.metric.by_channel} == ODR_GAUGES
+    assert {family.name for family in SELLER_FAMILIES} == ALL_GAUGES
+    assert [family.name for family in FAMILIES if family not in SELLER_FAMILIES] == [
         "seller_target_ratio",
         "seller_minimum_denominator",
         "seller_newest_event_timestamp_seconds",
@@ -68,31 +86,97 @@ def test_the_names_are_those_of_the_contract() -> None:
     ]
 
 
-def test_a_page_says_what_the_windows_hold() -> None:
-    told = [order("o1"), order("o2"), order("o3", "2026-08-21T00:00:00Z"), claim("pending", "o1"), feedback(2, "o1")]
-    text = page(GroupRenderer(Rules()).render(totals_of(after(*told))))
-    assert gauge_differences(parse_metrics(text), gauges(told, D)) == []
+def test_the_labels_are_those_of_the_contract() -> None:
+    labels = {family.name: family.labels for family in SELLER_FAMILIES}
+    assert {labels[name] for name in ODR_GAUGES} == {("seller", "marketplace", "channel", "window")}
+    assert labels["seller_open_violations"] == ("seller", "marketplace", "category", "severity", "window")
+    rest = ACCOUNT_GAUGES - {"seller_open_violations"}
+    assert {labels[name] for name in rest} == {("seller", "marketplace", "window")}
+
+
+def test_every_name_is_there_once_and_says_what_it_is() -> None:
+    assert len({family.name for family in FAMILIES}) == len(FAMILIES)
+    assert all(family.help.endswith(".") and "\n" not in family.help for family in FAMILIES)
+
+
+WHOLE = [
+    *(order("o1"), order("o2"), order("o3", "2026-08-21T00:00:00Z"), order("o4", channel="AFN")),
+    *(claim("pending", "o1"), feedback(2, "o1"), feedback(5, "o2"), cancelled("seller", "o5"), shipment("o1")),
+    *(shipment("o2", delivered_at=None), shipment("o3", first_scan_at=None), message(), violation(), shipment("o4")),
+    *(message("2026-10-30T13:00:00Z", "M-2"), message(message_id="M-3", marketplace_id=DE)),
+    *(violation(violation_id="V-2"), violation(violation_id="V-3", severity="low"), violation("resolved", "V-4")),
+    *(order("d1", marketplace_id=DE), shipment("d1"), violation("resolved", "V-5", category="safety")),
+]
+
+
+@pytest.mark.parametrize("retention_days", [200, 400])
+def test_a_page_says_what_the_windows_hold(retention_days: int) -> None:
+    text = page(GroupRenderer(rules_of(retention_days=retention_days)).render(totals_of(after(*WHOLE))))
+    expected = gauges(WHOLE, D) | account_gauges(WHOLE, D, retention_days=retention_days)
+    assert gauge_differences(parse_metrics(text), expected, ALL_GAUGES) == []
+
+
+def test_each_marketplace_shows_its_own_windows() -> None:
+    """Case 25."""
+    series = parse_metrics(page(GroupRenderer(Rules()).render(totals_of(after(*WHOLE)))))
+    windows = {
+        (dict(labels)["marketplace"], dict(labels)["window"])
+        for name, labels in series
+        if name == "seller_on_time_delivery_numerator"
+    }
+    assert windows == {(US, "14d"), (DE, "30d")}
+
+
+def test_orders_that_amazon_fulfils_are_in_no_gauge_of_the_sellers_own_shipping() -> None:
+    """Case 24."""
+    told = [order(channel="AFN"), shipment(), cancelled("seller", "o2", channel="AFN")]
+    series = parse_metrics(page(GroupRenderer(Rules()).render(totals_of(after(*told)))))
+    assert {name for name, _ in series} <= ODR_GAUGES
+
+
+def test_violations_are_told_by_category_and_severity_and_stay_at_zero_when_resolved() -> None:
+    series = parse_metrics(page(GroupRenderer(Rules()).render(totals_of(after(*WHOLE)))))
+    violations = {
+        (dict(labels)["category"], dict(labels)["severity"]): value
+        for (name, labels), value in series.items()
+        if name == "seller_open_violations"
+    }
+    assert violations == {("listing", "high"): 2, ("listing", "low"): 1, ("safety", "high"): 0}
+
+
+def test_without_a_denominator_a_share_of_the_sellers_has_counts_of_zero_and_no_ratio() -> None:
+    """Case 21."""
+    totals = totals_of(after(message(received="2026-11-02T12:00:00Z")))  # D-1: in no window yet
+    series = parse_metrics(page(GroupRenderer(Rules()).render(totals)))
+    assert {name for name, _ in series} == {"seller_contact_response_numerator", "seller_contact_response_denominator"}
+    assert set(series.values()) == {0.0}
+
+
+def test_how_many_series_a_group_has_is_how_many_lines_it_renders() -> None:
+    renderer = GroupRenderer(Rules())
+    for group, amounts in totals_of(after(*WHOLE)).items():
+        lines = [line for line in page(GroupRenderer(Rules()).render({group: amounts})).splitlines() if line[0] != "#"]
+        assert renderer.series_of(group, amounts) == len(lines)
 
 
 def test_a_page_of_nobody_is_empty() -> None:
     renderer = GroupRenderer(Rules())
     assert page(renderer.render({})) == ""
-    assert page(renderer.render({GROUP: (ORDERS, ORDERS)})) != ""
+    assert page(renderer.render({GROUP: (ORDERS, ORDERS, 0)})) != ""
     assert page(renderer.render({})) == ""
 
 
 def test_without_orders_a_ratio_and_headroom_are_absent_and_counts_are_zero() -> None:
     """Case 21."""
-    series = parse_metrics(page(GroupRenderer(Rules()).render({GROUP: (0, ONE["uncounted_orders"])})))
-    assert {name for name, _ in series} == {name for name in ODR_GAUGES if name.endswith("_orders")} - {
-        "seller_order_defect_headroom_orders"
-    }
+    series = parse_metrics(page(GroupRenderer(Rules()).render({GROUP: (0, ONE["uncounted_orders"], 0)})))
+    counts = {name for name in ODR_GAUGES if name.endswith("_orders")} - {"seller_order_defect_headroom_orders"}
+    assert {name for name, _ in series} == counts | {"seller_cancellation_numerator", "seller_cancellation_denominator"}
     assert set(series.values()) == {0.0}
 
 
 def test_ratios_are_told_in_full_double_precision() -> None:
     share = ORDERS * 99_991 + DEFECTIVE + CLAIMS
-    text = page(GroupRenderer(Rules()).render({GROUP: (share, ORDERS * 3 + DEFECTIVE)}))
+    text = page(GroupRenderer(Rules()).render({GROUP: (share, ORDERS * 3 + DEFECTIVE, 0)}))
     series = parse_metrics(text)
     assert series["seller_order_defect_ratio", labels("official")] == 1 / 99_991
     assert series["seller_order_defect_ratio", labels("ahead")] == 1 / 3
@@ -102,9 +186,9 @@ def test_ratios_are_told_in_full_double_precision() -> None:
 def test_headroom_goes_by_the_marketplaces_own_target() -> None:
     """Case 25."""
     rules = Rules(marketplaces={US: Marketplace(targets={"order_defect": Fraction(1, 10)})})
-    group_elsewhere = GROUP._replace(marketplace_id=DE)
+    group_elsewhere = Group(SELLER, ("orders", DE, "MFN"))
     share = 100 * ORDERS + 2 * DEFECTIVE
-    series = parse_metrics(page(GroupRenderer(rules).render({GROUP: (share, 0), group_elsewhere: (share, 0)})))
+    series = parse_metrics(page(GroupRenderer(rules).render({GROUP: (share, 0, 0), group_elsewhere: (share, 0, 0)})))
     name = "seller_order_defect_headroom_orders"
     assert series[name, labels("official")] == 7
     assert series[name, labels("official") - {("marketplace", US)} | {("marketplace", DE)}] == -2
@@ -112,18 +196,29 @@ def test_headroom_goes_by_the_marketplaces_own_target() -> None:
 
 @given(st.text(max_size=20))
 def test_any_text_comes_back_from_a_label(text: str) -> None:
-    series = parse_metrics(page(GroupRenderer(Rules()).render({GROUP._replace(seller_id=text): (ORDERS, ORDERS)})))
+    series = parse_metrics(page(GroupRenderer(Rules()).render({GROUP._replace(seller_id=text): (ORDERS, ORDERS, 0)})))
     assert series["seller_orders", labels("official", text)] == 1.0
     assert "\n" not in escape(text)
 
 
-@given(foreign_text(), foreign_text())
-def test_any_text_comes_back_from_every_label_by_two_readers(seller: str, marketplace: str) -> None:
-    group, feed = Group(seller, marketplace, "MFN"), (seller, marketplace, "orders")
+FURTHER = {"channel": "MFN", "severity": "critical"}
+
+
+@given(foreign_text(), foreign_text(), foreign_text())
+def test_any_text_comes_back_from_every_label_by_two_readers(seller: str, marketplace: str, category: str) -> None:
+    feed = seller, marketplace, "orders"
+    # Of each ledger one place with one of everything in it.
+    one_of_each = {
+        Group(seller, (ledger.name, marketplace, *(FURTHER.get(label, category) for label in ledger.labels))): (
+            sum(ONE[figure] for figure in ledger.figures),
+        )
+        * len(WINDOWS[ledger.name])
+        for ledger in LEDGERS.values()
+    }
     rules = Rules(marketplaces={marketplace: Marketplace(minimum_denominator=50)})
     text = page(
         [
-            *GroupRenderer(rules).render({group: (ORDERS, ORDERS)}),
+            *GroupRenderer(rules).render(one_of_each),
             *render_targets([marketplace], rules),
             *render_minimums([marketplace], rules),
             *render_newest({feed: midnight(D)}),
@@ -138,6 +233,7 @@ def test_any_text_comes_back_from_every_label_by_two_readers(seller: str, market
         assert told[family.name].keys() == set(family.labels)
         assert told[family.name]["marketplace"] == marketplace
         assert told[family.name].get("seller", seller) == seller
+        assert told[family.name].get("category", category) == category
 
 
 @given(foreign_text())
@@ -155,7 +251,7 @@ def test_any_text_comes_back_from_the_pipelines_own_labels(topic: str) -> None:
 )
 def test_prometheus_itself_takes_any_text(text: str) -> None:
     lines = [
-        *GroupRenderer(Rules()).render({Group(text, text, "MFN"): (ORDERS, ORDERS)}),
+        *GroupRenderer(Rules()).render({Group(text, ("orders", text, "MFN")): (ORDERS, ORDERS, 0)}),
         *render_targets([text], Rules()),
     ]
     checked = subprocess.run(
@@ -172,8 +268,12 @@ AMOUNTS = st.integers(0, 3).flatmap(
     lambda orders: st.integers(0, orders).map(lambda defective: orders * ORDERS + defective * DEFECTIVE)
 )
 SCRAPES = st.dictionaries(
-    st.builds(Group, st.sampled_from(("A", "B")), st.sampled_from((US, DE)), st.sampled_from(("MFN", "AFN"))),
-    st.tuples(AMOUNTS, AMOUNTS),
+    st.builds(
+        Group,
+        st.sampled_from(("A", "B")),
+        st.tuples(st.just("orders"), st.sampled_from((US, DE)), st.sampled_from(("MFN", "AFN"))),
+    ),
+    st.tuples(AMOUNTS, AMOUNTS, AMOUNTS),
 )
 
 

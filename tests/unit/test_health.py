@@ -14,6 +14,7 @@ from stream.metrics import METRICS
 from stream.rules import Marketplace, Rules
 from tests.builders import (
     DE,
+    INDIA,
     JP,
     SELLER,
     US,
@@ -21,12 +22,16 @@ from tests.builders import (
     accounts_on,
     after,
     apply,
+    cancelled,
     chargeback,
     claim,
     feedback,
     held,
+    message,
     order,
     rules_of,
+    shipment,
+    violation,
 )
 from tests.recount import InputEvent
 
@@ -42,12 +47,13 @@ def ordinal(day: date | None) -> int | None:
 
 
 def rows(*told: InputEvent, as_of: date | None = None, rules: Rules = RULES) -> dict[tuple[str, str], dict[str, Any]]:
-    """The figures by metric and window of a seller in one marketplace and channel."""
+    """The figures by metric and window of a seller in one marketplace and, where there are any, one channel."""
     accounts = accounts_on(D, rules)
     apply(accounts, *told)
     found = health.figures(seller(accounts), ordinal(as_of), held(rules), rules)
-    assert len({(row["marketplace"], row["channel"]) for row in found}) <= 1
-    return {(row["metric"], row["window"]): row for row in found}
+    by_name = {(row["metric"], row["window"]): row for row in found}
+    assert len(by_name) == len(found)
+    return by_name
 
 
 def orders(number: int, first: int = 0, purchased: str = "2026-10-01T12:00:00Z") -> list[InputEvent]:
@@ -77,7 +83,9 @@ def test_a_figure_tells_its_window_counts_target_and_judgement() -> None:
 
 
 def test_every_metric_has_a_row_for_each_of_its_windows() -> None:
-    assert list(rows(order())) == [(metric.name, window.name) for metric in METRICS for window in metric.windows]
+    assert list(rows(order(marketplace_id=DE), rules=Rules(retention_days=400))) == [
+        (metric.name, window.name) for metric in METRICS for window in metric.windows
+    ]
 
 
 def test_a_metric_without_a_target_is_not_judged() -> None:
@@ -125,7 +133,11 @@ def test_a_day_in_the_past_is_judged_with_todays_knowledge() -> None:
 def test_figures_whose_window_is_not_wholly_kept_are_left_out() -> None:
     rules = Rules(retention_days=100)
     windows = {
-        back: {window for _, window in rows(order(), as_of=D - timedelta(days=back), rules=rules)}
+        back: {
+            window
+            for metric, window in rows(order(), as_of=D - timedelta(days=back), rules=rules)
+            if metric == "order_defect"
+        }
         for back in (25, 26, 40, 41)
     }
     assert windows == {25: {"official", "ahead"}, 26: {"ahead"}, 40: {"ahead"}, 41: set()}
@@ -143,6 +155,136 @@ def test_each_marketplace_is_at_its_own_today_unless_a_day_is_asked_for() -> Non
         (US, "2026-11-03"),
     }
     assert {row["to"] for row in asked if row["window"] == "ahead"} == {"2026-11-03"}
+
+
+# --- Every metric -----------------------------------------------------------------------------------------------------
+
+
+def named(found: list[dict[str, Any]], marketplace: str = US) -> dict[tuple[str, str], dict[str, Any]]:
+    return {(row["metric"], row["window"]): row for row in found if row["marketplace"] == marketplace}
+
+
+@pytest.mark.parametrize("told", [message(), violation(), feedback(1), violation("resolved")])
+def test_a_marketplace_with_anything_has_a_row_of_every_metric_but_those_of_channels_without_orders(
+    told: InputEvent,
+) -> None:
+    found = rows(told, rules=Rules(retention_days=400))
+    channelled = {"order_defect", "negative_feedback", "claim", "chargeback"}
+    windows = {metric.name: metric.windows_in(US, Rules(retention_days=400)) for metric in METRICS}
+    assert list(found) == [
+        (name, window.name) for name, of in windows.items() if name not in channelled for window in of
+    ]
+
+
+def test_where_nothing_is_there_a_metric_with_a_target_is_no_data_and_open_violations_are_good() -> None:
+    """Case 21."""
+    found = rows(order(channel="AFN"))
+    rest = {name: row for name, row in found.items() if row["channel"] != "AFN"}
+    assert {name: row["verdict"] for name, row in rest.items()} == {
+        ("cancellation", "7d"): "no_data",
+        ("late_shipment", "30d"): "no_data",
+        ("late_shipment", "10d"): "no_data",
+        ("valid_tracking", "30d"): "no_data",
+        ("on_time_delivery", "14d"): "no_data",
+        ("contact_response", "7d"): "no_data",
+        ("contact_response", "30d"): "no_data",
+        ("contact_response", "90d"): "no_data",
+        ("open_violations", "180d"): "good",
+        ("feedback_received_negative", "30d"): None,
+        ("feedback_received_negative", "90d"): None,
+    }
+    for (metric, _), row in rest.items():
+        assert row["numerator"] == 0
+        assert row["denominator"] == (None if metric == "open_violations" else 0)
+        assert row["ratio"] is row["interval"] is None
+        assert row["headroom"] == (0 if metric == "open_violations" else None)
+
+
+def test_the_four_metrics_of_a_sellers_own_shipping_are_of_mfn_and_the_rest_of_no_channel() -> None:
+    """Case 24."""
+    found = health.figures(seller(after(order(channel="AFN"))), None, held(RULES), RULES)
+    own = {"cancellation", "late_shipment", "valid_tracking", "on_time_delivery"}
+    none = {"contact_response", "open_violations", "feedback_received_negative"}
+    assert {row["metric"] for row in found if row["channel"] == "MFN"} == own
+    assert {row["metric"] for row in found if row["channel"] is None} == none
+
+
+def test_every_figure_of_account_health_is_told_with_its_judgement() -> None:
+    told = [
+        *(cancelled("seller", "c1"), *(cancelled(None, f"c{at}") for at in range(2, 51))),
+        *(order("o1", latest_ship_date="2026-10-10T00:00:00Z"), shipment("o1"), order("o2")),
+        shipment("o2", shipment_id="P-2", delivered_at=None),
+        *(message("2026-10-30T13:00:00Z", f"M-{at}") for at in range(9)),
+        *(message(message_id="M-9"), feedback(1, "o1"), feedback(5, "o2")),
+    ]
+    judged = ("numerator", "denominator", "ratio", "target", "condition", "verdict", "low_volume", "headroom")
+    found = {name: tuple(row[field] for field in judged) for name, row in rows(*told).items()}
+    assert found["cancellation", "7d"] == (1, 50, 0.02, 0.025, "less_than", "at_risk", False, 0)
+    assert found["late_shipment", "30d"] == (1, 2, 0.5, 0.04, "less_than", "missed", True, -1)
+    assert found["late_shipment", "10d"] == (0, 0, None, 0.04, "less_than", "no_data", True, None)
+    assert found["valid_tracking", "30d"] == (2, 2, 1.0, 0.95, "greater_than", "good", True, 0)
+    assert found["on_time_delivery", "14d"] == (1, 2, 0.5, 0.9, "greater_than", "missed", True, -1)
+    assert found["contact_response", "7d"] == (9, 10, 0.9, 0.9, "at_least", "at_risk", False, 0)
+    assert found["feedback_received_negative", "30d"] == (1, 2, 0.5, None, None, None, None, None)
+
+
+def test_open_violations_are_one_row_over_all_categories_and_severities() -> None:
+    told = [
+        *(violation(), violation(violation_id="V-2", severity="low"), violation(violation_id="V-3", category="safety")),
+        *(violation("resolved", "V-4"), violation(violation_id="V-5", detected_at="2026-05-07T12:00:00Z")),
+    ]
+    row = rows(*told)["open_violations", "180d"]
+    assert row == {
+        "metric": "open_violations",
+        "marketplace": US,
+        "channel": None,
+        "window": "180d",
+        "from": "2026-05-08",
+        "to": "2026-11-03",
+        "numerator": 3,
+        "denominator": None,
+        "ratio": None,
+        "target": 0.0,
+        "condition": "equals",
+        "verdict": "missed",
+        "low_volume": False,
+        "headroom": -3,
+        "interval": None,
+    }
+    resolved = [(topic, {**value, "event_id": "later", "status": "resolved"}) for topic, value in told]
+    good = rows(*told, *resolved)["open_violations", "180d"]
+    assert (good["numerator"], good["verdict"], good["headroom"]) == (0, "good", 0)
+    yesterday = rows(*told, as_of=D - timedelta(days=1))["open_violations", "180d"]
+    assert (yesterday["numerator"], yesterday["from"]) == (4, "2026-05-07")
+
+
+def test_each_marketplace_has_the_rows_windows_and_targets_of_its_own() -> None:
+    """Case 25."""
+    accounts = after(message(), violation(marketplace_id=DE), feedback(1, marketplace_id=INDIA))
+    found = health.figures(seller(accounts), None, held(RULES), RULES)
+    assert [row["marketplace"] for row in found] == sorted(row["marketplace"] for row in found)
+    deliveries = {row["marketplace"]: row for row in found if row["metric"] == "on_time_delivery"}
+    assert {of: (row["window"], row["target"]) for of, row in deliveries.items()} == {
+        US: ("14d", 0.9),
+        DE: ("30d", 0.97),
+        INDIA: ("30d", 0.97),
+    }
+    assert {row["marketplace"]: row["target"] for row in found if row["metric"] == "cancellation"} == {
+        US: 0.025,
+        DE: 0.025,
+        INDIA: 0.02,
+    }
+    numbers = {of: named(found, of)["open_violations", "180d"]["numerator"] for of in (US, DE, INDIA)}
+    assert numbers == {US: 0, DE: 1, INDIA: 0}
+
+
+def test_on_a_day_in_the_past_only_metrics_are_told_whose_own_window_is_wholly_kept() -> None:
+    told = [order(), message(), violation()]
+    for back, there in ((20, True), (21, False)):  # 200 days are kept, 180 asked for
+        found = rows(*told, as_of=D - timedelta(days=back))
+        assert (("open_violations", "180d") in found) is there
+        assert ("contact_response", "90d") in found
+    assert list(rows(*told, as_of=D - timedelta(days=192))) == [("cancellation", "7d")]
 
 
 # --- Defects ----------------------------------------------------------------------------------------------------------

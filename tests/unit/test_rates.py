@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stream.metrics import TARGETS, target
-from stream.rates import Condition, Target, headroom, interval, low_volume, ratio, verdict
+from stream.rates import Condition, Target, failures, headroom, interval, low_volume, ratio, verdict
 from stream.rules import Marketplace, Rules
 from tests import recount
 from tests.builders import DE, INDIA, US
@@ -196,6 +196,36 @@ def test_a_figure_misses_its_target_exactly_where_no_headroom_is_left(
         worse = numerator + more if asked.counts_failures else numerator - more
         if 0 <= worse <= denominator:
             assert meets(worse, denominator, asked) is fits
+
+
+@pytest.mark.parametrize(
+    ("metric", "numerator", "denominator", "expected"),
+    [
+        ("order_defect", 3, 400, (3, 4)),
+        ("cancellation", 0, 10, (0, Fraction(1, 4))),
+        ("valid_tracking", 97, 100, (3, 5)),
+        ("on_time_delivery", 100, 100, (0, 3)),
+        ("contact_response", 0, 20, (20, 2)),
+        ("contact_response", 0, 0, (0, 0)),
+        ("open_violations", 2, None, (2, 0)),
+        ("open_violations", 0, None, (0, 0)),
+    ],
+)
+def test_failures_are_what_went_wrong_and_how_much_of_it_may(
+    metric: str, numerator: int, denominator: int | None, expected: tuple[int, Fraction]
+) -> None:
+    assert failures(numerator, denominator, TARGETS[metric]) == expected
+
+
+@given(shares(), FRACTIONS, st.sampled_from(CONDITIONS))
+def test_more_failures_than_may_be_miss_the_target_and_fewer_do_not(
+    share: tuple[int, int], value: Fraction, condition: Condition
+) -> None:
+    asked = Target(condition, Fraction(0) if condition == "equals" else value)
+    failed, allowed = failures(*share, asked)
+    assert 0 <= failed <= share[1]
+    if failed != allowed:  # whether exactly so many still fit is the condition's own
+        assert (failed > allowed) is (not meets(*share, asked))
 
 
 @given(shares(10**7))

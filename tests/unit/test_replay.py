@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 from hypothesis import given
 from hypothesis import strategies as st
 
+from stream import metrics
 from stream.figures import counts
 from stream.replay import Replayed, replay
 from tests import recount, strategies
@@ -22,14 +23,22 @@ def replayed(history: list[InputEvent], first: date, last: date, rules: object =
     events = [decoded(told) for told in history]
     found: Days = {}
     for row in replay(events, rules or rules_of(), first.toordinal(), last.toordinal()):  # type: ignore[arg-type]
-        for window, both in zip(WINDOWS, by_window(row), strict=True):
-            if both != (Counts(), Counts()):
-                found[row.seller_id, row.marketplace_id, row.channel, date.fromordinal(row.day), window] = both
+        seller_id, (ledger, *further) = row.group
+        if ledger == "orders":
+            marketplace_id, channel = further
+            for window, both in by_window(row).items():
+                if both != (Counts(), Counts()):
+                    found[seller_id, marketplace_id, channel, date.fromordinal(row.day), window] = both
     return found
 
 
-def by_window(row: Replayed) -> list[tuple[Counts, Counts]]:
-    return [(Counts(*counts(then)), Counts(*counts(now))) for then, now in zip(row.then, row.now, strict=True)]
+def by_window(row: Replayed) -> dict[str, tuple[Counts, Counts]]:
+    """The counts, then and now, of each window of the Order Defect Rate."""
+    return {
+        window.name: (Counts(*counts(then)), Counts(*counts(now)))
+        for window, then, now in zip(metrics.WINDOWS[row.group.place[0]], row.then, row.now, strict=True)
+        if window.name in WINDOWS
+    }
 
 
 def known_by(history: list[InputEvent], day: date, zone: str) -> list[InputEvent]:

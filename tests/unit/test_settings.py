@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from pydantic import ValidationError
 
+from stream.metrics import TARGETS
 from stream.rules import Marketplace, Rules
 from stream.settings import Settings, SettingsError, read_targets, variable
 from tests.builders import DE, US, D
@@ -248,17 +249,23 @@ def test_an_empty_targets_file_changes_nothing(tmp_path: Path) -> None:
         ('time_zone = "/etc/localtime"', "time_zone", "such as `Europe/Berlin`"),
         ('time_zone = "../zone"', "time_zone", "such as `Europe/Berlin`"),
         ("time_zone = 1", "time_zone", "such as `Europe/Berlin`"),
-        ("minimum_denominator = -1", "minimum_denominator", "greater than or equal to 0"),
-        ("minimum_denominator = 50.0", "minimum_denominator", "integer"),
-        ("minimum_denominator = true", "minimum_denominator", "integer"),
+        ("minimum_denominator = -1", "minimum_denominator", "whole number, 0 or more"),
+        ("minimum_denominator = 50.0", "minimum_denominator", "whole number, 0 or more"),
+        ("minimum_denominator = true", "minimum_denominator", "whole number, 0 or more"),
         ("targets.late_shipment = 3", "targets.late_shipment", "from 0 to 1"),
         ("targets.late_shipment = -0.01", "targets.late_shipment", "from 0 to 1"),
         ("targets.late_shipment = nan", "targets.late_shipment", "from 0 to 1"),
         ('targets.late_shipment = "0.03"', "targets.late_shipment", "from 0 to 1"),
         ("targets.late_shipment = true", "targets.late_shipment", "from 0 to 1"),
-        ("targets.late = 0.03", "targets.late", "'late_shipment'"),
-        ("target.late_shipment = 0.03", "target", ""),
-        ("timezone = 'UTC'", "timezone", ""),
+        ("targets.late = 0.03", "targets.late", "no such key; accepts `order_defect`, `cancellation`, "),
+        ("targets.'late shipment' = 0.03", 'targets."late shipment"', "no such key; accepts `order_defect`, "),
+        # Neither half a violation nor a number that should be met exactly is anything to ask for.
+        ("targets.open_violations = 0.5", "targets.open_violations", "accepts 0"),
+        ("targets.open_violations = 3", "targets.open_violations", "accepts 0"),
+        ("targets.open_violations = false", "targets.open_violations", "accepts 0"),
+        ("targets = 0.03", "targets", "accepts a table"),
+        ("target.late_shipment = 0.03", "target", "accepts `time_zone`, `minimum_denominator`, `targets`"),
+        ("timezone = 'UTC'", "timezone", "accepts `time_zone`, `minimum_denominator`, `targets`"),
     ],
 )
 def test_a_wrong_line_in_a_targets_file_names_file_key_and_what_it_accepts(
@@ -270,13 +277,31 @@ def test_a_wrong_line_in_a_targets_file_names_file_key_and_what_it_accepts(
     assert accepted in message
 
 
-@pytest.mark.parametrize("text", ["[marketplaces", "marketplaces = 3", "[market]", "time_zone = 'UTC'"])
-def test_a_file_that_is_no_table_of_marketplaces_is_named(text: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("[marketplaces", "is not TOML: "),
+        ("marketplaces = 3", "marketplaces: accepts a table"),
+        ("marketplaces.A1 = 3", "marketplaces.A1: accepts a table"),
+        ("[market]", "market: there is no such key; accepts `marketplaces`"),
+        ("time_zone = 'UTC'", "time_zone: there is no such key; accepts `marketplaces`"),
+    ],
+)
+def test_a_file_that_is_no_table_of_marketplaces_is_named(text: str, told: str, tmp_path: Path) -> None:
     path = written(tmp_path, text)
-    assert refused(targets=path).startswith(f"STREAM_TARGETS: {path}: ")
+    assert refused(targets=path).startswith(f"STREAM_TARGETS: {path}: {told}")
 
 
-def test_a_targets_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
-    assert refused(targets=tmp_path / "absent.toml").startswith(f"STREAM_TARGETS: {tmp_path / 'absent.toml'}: ")
-    (tmp_path / "latin.toml").write_bytes(b"# Gr\xf6\xdfe")
-    assert refused(targets=tmp_path / "latin.toml").startswith(f"STREAM_TARGETS: {tmp_path / 'latin.toml'}: ")
+def test_a_targets_file_that_cannot_be_read_is_named_with_the_reason(tmp_path: Path) -> None:
+    absent, latin = tmp_path / "absent.toml", tmp_path / "latin.toml"
+    latin.write_bytes(b"# Gr\xf6\xdfe")
+    assert refused(targets=absent) == f"STREAM_TARGETS: {absent}: can't be read: No such file or directory"
+    assert refused(targets=latin) == f"STREAM_TARGETS: {latin}: can't be read: it is not UTF-8"
+    assert refused(targets=tmp_path) == f"STREAM_TARGETS: {tmp_path}: can't be read: Is a directory"
+
+
+@pytest.mark.parametrize("name", TARGETS)
+def test_every_target_can_be_set_to_what_the_table_has(name: str, tmp_path: Path) -> None:
+    value = TARGETS[name].value
+    path = written(tmp_path, f"[marketplaces.{DE}.targets]\n{name} = {float(value)}\n")
+    assert Settings.read(targets=path).rules.marketplaces[DE].targets == {name: value}

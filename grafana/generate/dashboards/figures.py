@@ -1,9 +1,9 @@
 """The sellers' figures as panels ask for them: gauges wherever they are shown, under labels that a panel keeps."""
 
+from collections.abc import Callable, Iterable
 from typing import Final
 
-from grafana.generate.rules.names import Names
-from grafana.generate.rules.sellers import judged
+from grafana.generate.rules.names import Names, judged
 from stream.metrics import METRICS, ORDER_DEFECT, Metric
 
 GROUP: Final = "seller, marketplace, channel"
@@ -11,9 +11,10 @@ GROUP: Final = "seller, marketplace, channel"
 
 ORDER_DEFECT_NAMES: Final = next(names for names in judged() if names.metric is ORDER_DEFECT)
 
-CAUSES: Final = tuple(
-    metric for metric in METRICS if metric.denominator == ORDER_DEFECT.denominator and metric.target is None
-)
+REST: Final = tuple(Names(metric) for metric in METRICS if not metric.by_channel)
+"""The metrics beside the Order Defect Rate: each with counts and windows of its own, and told of no channel."""
+
+CAUSES: Final = tuple(metric for metric in METRICS if metric.by_channel and metric.target is None)
 """What an order can be defective by: the metrics that have no target of their own."""
 
 
@@ -25,6 +26,11 @@ def chosen(*matchers: str) -> str:
 def shown(gauge: str, selector: str, by: str) -> str:
     """Return a gauge by the labels that a panel keeps, whichever worker shows it."""
     return f"max by ({by}) ({gauge}{{{selector}}})"
+
+
+def of_each(metrics: Iterable[Names], expr: Callable[[Names], str]) -> str:
+    """Return an expression of each metric, all as one, with a label that says which metric a series is of."""
+    return " or ".join(f'label_replace({expr(names)}, "metric", "{names.heading}", "", "")' for names in metrics)
 
 
 def target(names: Names = ORDER_DEFECT_NAMES, of: str = "") -> str:

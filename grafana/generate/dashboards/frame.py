@@ -105,11 +105,9 @@ def worker_address() -> dashboard.TextBoxVariable:
     return text_box("worker", "Worker", told, "http://localhost:6066")
 
 
-def to_seller() -> dict[str, Any]:
-    """Return the link of a table's cell to the dashboard of the row's seller."""
-    chosen = "&".join(
-        f"var-{name}=${{__data.fields.{name}:percentencode}}" for name in ("seller", "marketplace", "channel")
-    )
+def to_seller(*labels: str) -> dict[str, Any]:
+    """Return the link of a table's cell to the dashboard of the row's seller, by the labels that a row has."""
+    chosen = "&".join(f"var-{name}=${{__data.fields.{name}:percentencode}}" for name in labels)
     url = f"/d/odr-seller?{chosen}&${{datasource:queryparam}}&${{worker:queryparam}}&${{__url_time_range}}"
     return {"title": "This seller, figure by figure", "url": url}
 

@@ -4,11 +4,14 @@ A replay writes one sample a day under the gauges' own names with a suffix, labe
 known. A plain selector looks back five minutes only, so every query takes the last sample of a day.
 """
 
+from collections.abc import Iterator
+from itertools import chain
 from typing import Final
 
-from grafana.generate.dashboards.figures import CAUSES, ORDER_DEFECT_NAMES, cause
+from grafana.generate.dashboards.figures import CAUSES, ORDER_DEFECT_NAMES, REST, cause
 from grafana.generate.dashboards.frame import Frame, Row, choice, one_of, text_box
 from grafana.generate.dashboards.panels import Panel, Query, Told, graph
+from grafana.generate.rules.names import Names
 from stream.metrics import AHEAD, OFFICIAL
 from stream.tools.replay.blocks import JOB, SUFFIX
 
@@ -19,9 +22,8 @@ _NAMES: Final = ORDER_DEFECT_NAMES
 _RATIO, _DEFECTIVE, _ORDERS = _NAMES.gauges
 _HEADROOM: Final = f"{_NAMES.metric.gauge}_headroom_orders"
 _LEGEND: Final = "{{marketplace}} {{channel}}"
-_OF: Final = (
-    f'job="{JOB}", replay="$replay", seller=${{seller:doublequote}}, marketplace=~"$marketplace", channel=~"$channel"'
-)
+_OF_ANY_CHANNEL: Final = f'job="{JOB}", replay="$replay", seller=${{seller:doublequote}}, marketplace=~"$marketplace"'
+_OF: Final = f'{_OF_ANY_CHANNEL}, channel=~"$channel"'
 _NOTHING: Final = "no replay of this seller"
 
 
@@ -30,6 +32,12 @@ def daily(gauge: str, window: str, knowledge: str, days_before: int = 0) -> str:
     selector = f'{gauge}{SUFFIX}{{{_OF}, window="{window}", knowledge="{knowledge}"}}'
     before = f" offset {days_before}d" if days_before else ""
     return f"max by (marketplace, channel) (last_over_time({selector}[1d]{before}))"
+
+
+def _of_rest(gauge: str, knowledge: str, by: str = "marketplace, window") -> str:
+    """Return the daily samples of a gauge of no channel, by window; of a number of several kinds, their sum."""
+    selector = f'{gauge}{SUFFIX}{{{_OF_ANY_CHANNEL}, knowledge="{knowledge}"}}'
+    return f"sum by ({by}) (last_over_time({selector}[1d]))"
 
 
 def _both(gauge: str, window: str = OFFICIAL.name) -> list[Query]:
@@ -58,18 +66,21 @@ def history() -> Frame:
             Row("What late reclassification did", (_ratio(), _ratio_gap(), _defective_gap())),
             Row("What it was made of", (_counts(), *_causes())),
             Row("Was the warning right", (_warning(), _headroom())),
+            Row("The rest of account health, then and now", tuple(chain.from_iterable(map(_rest, REST)))),
         ),
         "now-180d",
         refresh="",
     )
 
 
-def _target() -> Query:
-    # The newest target, drawn over the whole range: there are no targets of the past.
+def _target(names: Names = _NAMES) -> Query:
+    # The newest target, drawn wherever there is a figure: there are no targets of the past.
     newest = (
-        f'last_over_time(seller_target_ratio{{metric="{_NAMES.metric.name}", marketplace=~"$marketplace"}}[1d] @ end())'
+        f'last_over_time(seller_target_ratio{{metric="{names.metric.name}", marketplace=~"$marketplace"}}[1d] @ end())'
     )
-    return Query(f"min({newest})", "target")
+    figures = f"last_over_time({names.gauges[0]}{SUFFIX}{{{_OF_ANY_CHANNEL}}}[1d])"
+    of_the_sellers = f"max by (marketplace) ({newest}) and on (marketplace) ({figures})"
+    return Query(f"{'min' if names.target.counts_failures else 'max'}({of_the_sellers})", "target")
 
 
 def _ratio() -> Panel:
@@ -134,3 +145,30 @@ def _warning() -> Panel:
 def _headroom() -> Panel:
     told = Told("Headroom, then and now", "How many more defective orders would have fitted.", nothing=_NOTHING)
     return graph(told, *_both(_HEADROOM))
+
+
+def _rest(names: Names) -> Iterator[Panel]:
+    """Yield what a metric with counts of its own came to, and what it was made of."""
+    legend = "{{window}} {{marketplace}}"
+    told = Told(
+        names.heading,
+        f"{names.sentence}, by window.",
+        "percentunit" if names.is_share else "short",
+        _NOTHING,
+        height=7,
+    )
+    both = [Query(_of_rest(names.gauges[0], known), f"as known {known} {legend}") for known in KNOWLEDGE]
+    yield graph(told, *both, *([] if names.metric.target is None else [_target(names)]))
+    if not names.is_share:
+        kinds = " ".join(f"{{{{{part}}}}}" for part in names.parts)
+        by_part = Told(f"{names.heading} by kind", f"{names.sentence}, as known now.", nothing=_NOTHING, height=7)
+        by = ", ".join(("marketplace", *names.parts))
+        yield graph(by_part, Query(_of_rest(names.gauges[0], "now", by), f"{kinds} {{{{marketplace}}}}"), stacked=True)
+        return
+    _, numerator, denominator = names.gauges
+    counts = f"{names.numerators} and {names.denominators}".capitalize()
+    yield graph(
+        Told(counts, f"What the {names.title} is made of.", nothing=_NOTHING, height=7),
+        *(Query(_of_rest(numerator, known), f"{names.numerators}, known {known} {legend}") for known in KNOWLEDGE),
+        Query(_of_rest(denominator, "now"), f"{names.denominators}, known now {legend}"),
+    )

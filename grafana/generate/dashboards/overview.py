@@ -1,5 +1,6 @@
 """Overview: who is over target, who is about to be, why, and whether the figures are fresh."""
 
+from collections.abc import Sequence
 from typing import Final
 
 from grafana.generate.dashboards.figures import CAUSES, GROUP, ORDER_DEFECT_NAMES, cause, chosen, shown, target
@@ -19,6 +20,7 @@ from grafana.generate.dashboards.panels import (
     rows,
 )
 from grafana.generate.rules import freshness
+from grafana.generate.rules.names import MISSED_METRICS, Names, judged
 from grafana.generate.rules.pipeline import WORKERS
 from stream.figures import DEFECTIVE_ORDERS, ORDERS
 from stream.metrics import AHEAD, OFFICIAL, ORDER_DEFECT
@@ -27,7 +29,8 @@ _MOST_ROWS: Final = 50
 _NAMES: Final = ORDER_DEFECT_NAMES
 _IN_OFFICIAL: Final = f'window="{OFFICIAL.name}"'
 _IN_AHEAD: Final = f'window="{AHEAD.name}"'
-_SELLER_LABELS: Final = {"seller": "Seller", "marketplace": "Marketplace", "channel": "Channel"}
+_OF_SELLERS: Final = {"seller": "Seller", "marketplace": "Marketplace"}
+_SELLER_LABELS: Final = {**_OF_SELLERS, "channel": "Channel"}
 
 
 def _recorded(operation: str, window: str) -> str:
@@ -46,7 +49,8 @@ def overview() -> Frame:
     return Frame(
         "odr-overview",
         "Overview",
-        "Who misses the Order Defect Rate, who is about to, why, and whether the figures are fresh.",
+        "Who misses the Order Defect Rate, who is about to, why, who misses which other metric, and whether the "
+        "figures are fresh.",
         (
             text_box("sellers", "Sellers", "A regular expression of seller ids.", ".*"),
             choice("marketplace", "Marketplace", "label_values(seller_target_ratio, marketplace)"),
@@ -56,6 +60,7 @@ def overview() -> Frame:
         (
             Row("Now", (*_now(), _over(), _coming())),
             Row("Over time", _over_time()),
+            Row("The rest of account health", (_who_misses_what(), *_each_metric())),
             Row("Worth a look", (_few(), _alerts())),
         ),
         "now-6h",
@@ -119,7 +124,7 @@ def _over() -> Panel:
         nothing="nobody, as far as is known",
         span=24,
     )
-    return rows(told, _SELLER_LABELS, _columns(_MISSED, _IN_OFFICIAL), to_seller())
+    return rows(told, _SELLER_LABELS, _columns(_MISSED, _IN_OFFICIAL), to_seller(*_SELLER_LABELS))
 
 
 def _coming() -> Panel:
@@ -132,7 +137,7 @@ def _coming() -> Panel:
     )
     official = Column("Official", _beside(_NAMES.gauges[0], _IN_OFFICIAL, _COMING), SHARE)
     ahead = Column("Ahead", _beside(_NAMES.gauges[0], _IN_AHEAD, _COMING), SHARE)
-    return rows(told, _SELLER_LABELS, (ahead, official, *_columns(_COMING, _IN_AHEAD)[1:]), to_seller())
+    return rows(told, _SELLER_LABELS, (ahead, official, *_columns(_COMING, _IN_AHEAD)[1:]), to_seller(*_SELLER_LABELS))
 
 
 def _few() -> Panel:
@@ -142,7 +147,7 @@ def _few() -> Panel:
         nothing="nobody, as far as is known",
         span=14,
     )
-    return rows(told, _SELLER_LABELS, _columns(_FEW, _IN_OFFICIAL)[:4], to_seller())
+    return rows(told, _SELLER_LABELS, _columns(_FEW, _IN_OFFICIAL)[:4], to_seller(*_SELLER_LABELS))
 
 
 def _columns(who: str, window: str) -> tuple[Column, ...]:
@@ -226,6 +231,66 @@ def _over_time() -> tuple[Panel, ...]:
     )
 
 
+def _any_channel(*matchers: str) -> str:
+    """Return the selector of the chosen sellers, whatever their channels: few metrics are of one."""
+    return ", ".join((*matchers, 'seller=~"$sellers"', 'marketplace=~"$marketplace"'))
+
+
+def _who_misses_what() -> Panel:
+    told = Told(
+        "Who misses what",
+        "Sellers that miss a target with volume enough, those that miss most first; each metric that is missed with "
+        "its worst figure of any window and channel.",
+        nothing="nobody, as far as is known",
+        span=24,
+    )
+    by = ", ".join(_OF_SELLERS)
+    most = f"topk({_MOST_ROWS}, {shown(MISSED_METRICS, _any_channel(), by)})"
+
+    def column(names: Names) -> Column:
+        official = [_IN_OFFICIAL] if names.warns_early else []
+        missed = f"{names.recorded('missed')}{{{_any_channel(*official)}}}"
+        worst = "max" if names.target.counts_failures else "min"
+        shown_as = SHARE if names.is_share else {}
+        return Column(names.heading, f"{worst} by ({by}) ({missed}) and {most}", shown_as)
+
+    return rows(told, _OF_SELLERS, (Column("Missed", most), *map(column, judged())), to_seller(*_OF_SELLERS))
+
+
+def _each_metric() -> tuple[Panel, ...]:
+    in_marketplace = '{marketplace=~"$marketplace"}'
+    others = [names for names in judged() if not names.metric.by_channel]
+    missed = [Query(f"sum({names.missed_sellers}{in_marketplace})", names.heading) for names in others]
+    return (
+        graph(
+            Told("Sellers that miss each metric", "With volume enough, in any window.", nothing=UNKNOWN, span=8),
+            *missed,
+        ),
+        _together(
+            "All sellers together: failures",
+            [names for names in others if names.is_share and names.target.counts_failures],
+        ),
+        _together(
+            "All sellers together: successes",
+            [names for names in others if names.is_share and not names.target.counts_failures],
+        ),
+    )
+
+
+def _together(title: str, metrics: Sequence[Names]) -> Panel:
+    """Return the panel of what all sellers come to, whether they are series or not."""
+
+    def ratio(names: Names) -> str:
+        numerator, denominator = (
+            f'sum by (window) (marketplace_{gauge.removeprefix("seller_")}{{marketplace=~"$marketplace"}})'
+            for gauge in names.gauges[1:]
+        )
+        return f"{numerator} / {denominator}"
+
+    told = Told(title, "Of all sellers of the chosen marketplaces, by window.", "percentunit", UNKNOWN, span=8)
+    return graph(told, *(Query(ratio(names), f"{names.heading} {{{{window}}}}") for names in metrics))
+
+
 def _alerts() -> Panel:
     told = Told(
         "Firing alerts",
@@ -234,7 +299,7 @@ def _alerts() -> Panel:
         "none",
         span=10,
     )
-    labels = {"alertname": "Alert", "severity": "Severity", "seller": "Seller", "marketplace": "Marketplace"}
+    labels = {"alertname": "Alert", "severity": "Severity", "metric": "Metric", **_OF_SELLERS}
     since = 'ALERTS_FOR_STATE and ignoring (alertstate) ALERTS{alertstate="firing"}'
     by = ", ".join(labels)
     return rows(told, labels, (Column("Since", f"1000 * min by ({by}) ({since})"),))

@@ -117,15 +117,20 @@ _LIMIT: Final = [
 
 
 def rows(
-    told: Told, labels: Mapping[str, str], columns: Sequence[Column], link: Mapping[str, Any] | None = None
+    told: Told,
+    labels: Mapping[str, str],
+    columns: Sequence[Column],
+    link: Mapping[str, Any] | None = None,
+    sorted_by: str | None = None,
 ) -> table.Panel:
-    """Return a table of one row for each combination of `labels` (label to heading); the first column sorts it.
+    """Return a table of one row for each combination of `labels` (label to heading).
 
-    All columns must have exactly these labels. `link` is where the first label's cells lead.
+    The first column sorts it, largest first, or the one that is named. All columns must have exactly these labels.
+    `link` is where the first label's cells lead.
     """
     panel = _begin(table.Panel(), told, GREY).cell_height(options.TableCellHeight.SM)
     panel = panel.align(options.FieldTextAlignment.AUTO).inspect(False)
-    panel = panel.sort_by([common.TableSortByFieldState().display_name(columns[0].name).desc(True)])
+    panel = panel.sort_by([common.TableSortByFieldState().display_name(sorted_by or columns[0].name).desc(True)])
     queries = [Query(column.expr) for column in columns]
     panel = _ask(panel, queries, instant=True, format_as_table=True).transformations(_join(labels, columns))
     for column in columns:

@@ -1,14 +1,15 @@
 """Seller: one seller, figure by figure, with the way to the orders behind them."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
 from grafana_foundation_sdk.builders import dashboard
 from grafana_foundation_sdk.models import dashboard as models
 
-from grafana.generate.dashboards.figures import CAUSES, ORDER_DEFECT_NAMES, cause, shown, target
+from grafana.generate.dashboards.figures import CAUSES, ORDER_DEFECT_NAMES, REST, cause, of_each, shown, target
 from grafana.generate.dashboards.frame import ORDERS_URL, Frame, Row, choice, text_box, to_orders, worker_address
 from grafana.generate.dashboards.panels import (
+    SHARE,
     UNKNOWN,
     Column,
     Panel,
@@ -20,9 +21,9 @@ from grafana.generate.dashboards.panels import (
     rows,
     thresholds_from,
 )
+from grafana.generate.rules.messages import CONDITIONS
 from grafana.generate.rules.names import Names
-from grafana.generate.rules.sellers import judged
-from stream.metrics import AHEAD, METRICS, OFFICIAL, Metric
+from stream.metrics import AHEAD, OFFICIAL
 
 SELLER: Final = 'seller=${seller:doublequote}, marketplace=~"$marketplace"'
 """Selects exactly the seller in the text box, whatever characters the id has."""
@@ -31,6 +32,7 @@ _NAMES: Final = ORDER_DEFECT_NAMES
 _GAUGE: Final = _NAMES.metric.gauge
 _RATIO, _DEFECTIVE, _ORDERS = _NAMES.gauges
 _BY: Final = "marketplace, channel"
+_WINDOW: Final = "marketplace, window"
 _LEGEND: Final = "{{marketplace}} {{channel}}"
 _NOBODY: Final = "no such seller: open one from Overview"
 
@@ -46,13 +48,13 @@ def _now(gauge: str, window: str) -> str:
     return shown(gauge, _in(window), _BY)
 
 
-def seller(metrics: Iterable[Metric] = METRICS) -> Frame:
-    """Return the dashboard of one seller; other metrics with a target have a row of their own."""
-    others = tuple(_other(names) for names in judged(metrics) if not names.of_orders)
+def seller() -> Frame:
+    """Return the dashboard of one seller."""
     return Frame(
         "odr-seller",
         "Seller",
-        "One seller: the Order Defect Rate against its target, what it is made of, and what is coming.",
+        "One seller: the Order Defect Rate against its target, what it is made of, what is coming, and the rest of "
+        "account health.",
         (
             text_box("seller", "Seller", "The exact id of a seller."),
             choice("marketplace", "Marketplace", f"label_values(seller_orders{{{_OF_ANY_PLACE}}}, marketplace)"),
@@ -63,7 +65,7 @@ def seller(metrics: Iterable[Metric] = METRICS) -> Frame:
             Row("Now: what Amazon shows", tuple(_official())),
             Row("Why", tuple(_why())),
             Row("What is coming", tuple(_coming())),
-            *((Row("Other metrics", others),) if others else ()),
+            Row("The rest of account health", tuple(_rest(REST))),
             Row("Can this be trusted", tuple(_trust())),
         ),
         "now-7d",
@@ -176,14 +178,111 @@ def _coming() -> Iterator[Panel]:
     )
 
 
-def _other(names: Names) -> Panel:
-    """Return the panel of a metric that has counts of its own, one line for each of its windows."""
-    title = names.metric.name.replace("_", " ").capitalize()
-    return graph(
-        Told(f"{title} ratio", f"{names.metric.meaning.capitalize()}, by window.", "percentunit", "nothing to count"),
-        Query(shown(names.gauges[0], SELLER, "marketplace, window"), "{{window}} {{marketplace}}"),
-        Query(target(names, f"{names.gauges[0]}{{{SELLER}}}"), "target"),
+def _of_rest(gauge: str, by: str = _WINDOW) -> str:
+    return shown(gauge, SELLER, by)
+
+
+def _rest(metrics: Sequence[Names]) -> Iterator[Panel]:
+    """Yield the panels of the metrics with counts of their own: the verdicts on all shares, then each by itself."""
+    yield _verdicts([names for names in metrics if names.is_share and names.metric.target is not None])
+    for names in metrics:
+        yield from _share(names) if names.is_share else _number(names)
+
+
+def _verdicts(metrics: Sequence[Names]) -> Panel:
+    told = Told(
+        "Against their targets, worst first",
+        "Each metric in each of its windows. At risk: one more failure misses the target. Few: missed, but a single "
+        "failure alone does that, or there are fewer than the marketplace's minimum.",
+        nothing="nothing to count",
+        span=24,
+        height=9,
     )
+
+    def of_each_figure(expr: Callable[[Names], str]) -> str:
+        def with_condition(names: Names) -> str:
+            words = CONDITIONS[names.target.condition]
+            return f'label_replace({expr(names)}, "condition", "{words}", "", "")'
+
+        return of_each(metrics, with_condition)
+
+    def must_be(names: Names) -> str:
+        asked = f'max by (marketplace) (seller_target_ratio{{metric="{names.metric.name}"}})'
+        return f"0 * {_of_rest(names.gauges[0])} + on (marketplace) group_left () {asked}"
+
+    labels = {"metric": "Metric", "window": "Window", "marketplace": "Marketplace", "condition": "Must be"}
+    columns = (
+        Column("Target", of_each_figure(must_be), SHARE),
+        Column("Ratio", of_each_figure(lambda names: _of_rest(names.gauges[0])), SHARE),
+        Column("Verdict", of_each_figure(_verdict), _VERDICT),
+        Column("Numerator", of_each_figure(lambda names: _of_rest(names.gauges[1]))),
+        Column("Denominator", of_each_figure(lambda names: _of_rest(names.gauges[2]))),
+    )
+    return rows(told, labels, columns, sorted_by="Verdict")
+
+
+_GRADES: Final = (
+    ("max", "met", "green"),
+    ("next_failure_misses", "at risk", "orange"),
+    ("missed_low_volume", "few", "yellow"),
+    ("missed", "missed", "red"),
+)
+"""What is recorded of a share, from good to bad, and how a table says it."""
+
+
+def _verdict(names: Names) -> str:
+    """Return how bad a share is: the place of its verdict among `_GRADES`."""
+    recorded = (
+        f"0 * {names.recorded(operation)}{{{SELLER}}} + {grade}" for grade, (operation, *_) in enumerate(_GRADES)
+    )
+    return f"max by ({_WINDOW}) ({' or '.join(reversed(list(recorded)))})"
+
+
+_VERDICT: Final = {
+    "mappings": [
+        {
+            "type": "value",
+            "options": {
+                str(grade): {"text": text, "color": color, "index": grade}
+                for grade, (_, text, color) in enumerate(_GRADES)
+            },
+        }
+    ],
+    "custom.cellOptions": {"type": "color-text"},
+}
+
+
+def _share(names: Names) -> Iterator[Panel]:
+    """Yield a share's history over each of its windows, and what it was made of."""
+    ratio, numerator, denominator = names.gauges
+    legend = "{{window}} {{marketplace}}"
+    told = Told(names.heading, f"{names.sentence}, by window.", "percentunit", "nothing to count", 14, 7)
+    limit = [Query(target(names, f"{ratio}{{{SELLER}}}"), "target")] if names.metric.target is not None else []
+    yield graph(told, Query(_of_rest(ratio), legend), *limit, link=to_orders())
+    counts = f"{names.numerators} and {names.denominators}".capitalize()
+    yield graph(
+        Told(counts, f"What the {names.title} is made of.", nothing="nothing to count", span=10, height=7),
+        Query(_of_rest(numerator), f"{names.numerators} {legend}"),
+        Query(_of_rest(denominator), f"{names.denominators} {legend}"),
+    )
+
+
+def _number(names: Names) -> Iterator[Panel]:
+    """Yield how much of a number there is now, of what kinds, and how that went."""
+    (gauge,), parts = names.gauges, names.parts
+    by_part = _of_rest(gauge, ", ".join(("marketplace", *parts)))
+    together = f"sum by (marketplace) ({by_part})"
+    told = Told(names.heading, f"{names.sentence}; red above what may be.", nothing=UNKNOWN, span=6, height=7)
+    limit = f"{target(names, f'{gauge}{{{SELLER}}}')} + 1"  # a whole number: red begins with the next one
+    yield thresholds_from(number(told, Query(together, "{{marketplace}}"), link=to_orders()), limit)
+    labels = {**{part: part.capitalize() for part in parts}, "marketplace": "Marketplace"}
+    kinds = Told(
+        f"{names.heading} by {' and '.join(parts)}", f"{names.sentence}, by kind.", nothing="none", span=8, height=7
+    )
+    yield rows(kinds, labels, (Column("Open", f"{by_part} > 0"),))
+    over_time = Told(f"{names.heading} over time", f"{names.sentence}, by kind.", nothing="none", span=10, height=7)
+    legend = " ".join(f"{{{{{label}}}}}" for label in labels)
+    yield graph(over_time, Query(by_part, legend), stacked=True)
 
 
 def _trust() -> Iterator[Panel]:

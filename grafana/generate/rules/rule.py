@@ -1,6 +1,6 @@
 """What a rule is, and how it is written in YAML."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
@@ -36,7 +36,10 @@ class Recording:
 
 @dataclass(frozen=True, slots=True)
 class Alert:
-    """One alert; `wait` is how long it is pending before it fires, `keep` how long it outlives its cause."""
+    """One alert; `wait` is how long it is pending before it fires, `keep` how long it outlives its cause.
+
+    `advice` is the section of another alert's runbook that says what to do.
+    """
 
     name: str
     severity: Severity
@@ -48,6 +51,7 @@ class Alert:
     scope: Scope = "pipeline"
     labels: Mapping[str, str] = field(default_factory=dict)
     annotations: Mapping[str, str] = field(default_factory=dict)
+    advice: str | None = None
 
     def to_yaml(self, runbooks: str) -> dict[str, Any]:
         """Return the rule as Prometheus reads it; its runbook is a page of `runbooks`."""
@@ -62,6 +66,7 @@ class Alert:
                 "description": self.description,
                 **self.annotations,
                 "runbook_url": f"{runbooks}/{self.name}.md",
+                **({"advice_url": f"{runbooks}/{self.advice}"} if self.advice else {}),
             },
         }
 
@@ -80,14 +85,17 @@ class Group:
         return {"name": self.name, **({"interval": self.interval} if self.interval else {}), "rules": rules}
 
 
-def held(gauge: str, selector: str = "") -> str:
+def held(gauge: str, summed: Sequence[str] = ()) -> str:
     """Return the gauge whichever worker shows it, and what it was last for as long as none does.
 
     A seller that moves to another worker is shown by neither for seconds; an alert that is pending must not begin
-    again for that.
+    again for that. `summed` are labels to add up over: what is shown now, or else what was shown last.
     """
-    series = f"{gauge}{{{', '.join(part for part in (selector, LIVE) if part)}}}"
-    return f"max without (instance, pod) ({series}) or max without (instance, pod) (last_over_time({series}[{HOLD}]))"
+    series = f"{gauge}{{{LIVE}}}"
+    shown, last = (f"max without (instance, pod) ({one})" for one in (series, f"last_over_time({series}[{HOLD}])"))
+    if summed:
+        shown, last = (f"sum without ({', '.join(summed)}) ({one})" for one in (shown, last))
+    return f"{shown} or {last}"
 
 
 def _pretty(expr: str) -> str:

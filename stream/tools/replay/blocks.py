@@ -9,12 +9,12 @@ import subprocess
 import tempfile
 from collections import defaultdict
 from collections.abc import Iterable
+from itertools import chain
 from pathlib import Path
 from typing import Final, TextIO
 
 from stream.errors import UserError
-from stream.gauges import ORDER_FAMILIES, Family, labels, window_values
-from stream.metrics import ORDER_WINDOWS
+from stream.gauges import COLUMNS, Column, Values, labels, series_labels
 from stream.replay import Replayed
 from stream.rules import Rules, start_of_day
 
@@ -22,7 +22,7 @@ JOB: Final = "replay"
 SUFFIX: Final = "_event_time"
 """Put behind the gauges' own names: what a replay tells must not be mistaken for what was scraped."""
 
-_LABELS: Final = ("seller", "marketplace", "channel", "window", "job", "replay", "knowledge")
+_LABELS: Final = ("job", "replay", "knowledge")
 
 
 class BlocksError(UserError):
@@ -64,22 +64,25 @@ def write_blocks(directory: Path, replayed: Iterable[Replayed], name: str, rules
 
 def write_samples(file: TextIO, replayed: Iterable[Replayed], name: str, rules: Rules, now: float) -> int:
     """Write OpenMetrics text; return the number of samples. All samples of a name are in one piece, as it asks."""
-    columns: defaultdict[int, list[str]] = defaultdict(list)
+    values = Values(rules)
+    samples: defaultdict[Column, list[str]] = defaultdict(list)
+    told = {knowledge: labels(_LABELS, JOB, name, knowledge) for knowledge in ("then", "now")}
     for of in replayed:
-        zone = rules.marketplace(of.marketplace_id).zone
-        at = min(start_of_day(of.day + 1, zone) - 1, now)
+        zone = rules.marketplace(of.group.marketplace_id).zone
+        at = f"{min(start_of_day(of.day + 1, zone) - 1, now):.3f}"
         for knowledge, totals in (("then", of.then), ("now", of.now)):
-            for window, total in zip(ORDER_WINDOWS, totals, strict=True):
-                about = labels(_LABELS, of.seller_id, of.marketplace_id, of.channel, window.name, JOB, name, knowledge)
-                for column, value in enumerate(window_values(total, of.marketplace_id, rules)):
-                    if value is not None:
-                        columns[column].append(f"{{{about}}} {value!r} {at:.3f}\n")
-    for column, lines in sorted(columns.items()):
-        family: Family = ORDER_FAMILIES[column]
-        file.write(f"# HELP {family.name}{SUFFIX} {family.help}\n# TYPE {family.name}{SUFFIX} gauge\n")
-        file.writelines(f"{family.name}{SUFFIX}{line}" for line in lines)
+            for column, found in values.of(of.group.place, totals):
+                about = series_labels(column, of.group)
+                samples[column] += [
+                    f'{{{about},window="{window}",{told[knowledge]}}} {value!r} {at}\n' for window, value in found
+                ]
+    for column in chain.from_iterable(COLUMNS.values()):
+        if samples[column]:
+            family = column.family
+            file.write(f"# HELP {family.name}{SUFFIX} {family.help}\n# TYPE {family.name}{SUFFIX} gauge\n")
+            file.writelines(f"{family.name}{SUFFIX}{line}" for line in samples[column])
     file.write("# EOF\n")
-    return sum(map(len, columns.values()))
+    return sum(map(len, samples.values()))
 
 
 def how_to_delete(name: str) -> str:

@@ -80,7 +80,7 @@ def events(history: History, part: int, seller: str | None, advance: Advance) ->
         decode(CONVERTERS[topic], record.key, record.value, timestamp)
         for records in history.records(part, advance)
         for topic, record, timestamp in records
-        if topic in CONVERTERS and (key is None or record.key == key)
+        if key is None or record.key == key
     )
     return [event for event in found if isinstance(event, Event)]
 

@@ -36,7 +36,7 @@ def happened(history: History) -> tuple[list[Happened], int]:
         for records in history.records(part, lambda _: None):
             read += len(records)
             for topic, record, timestamp in records:
-                event = decode(CONVERTERS[topic], record.key, record.value, timestamp) if topic in CONVERTERS else None
+                event = decode(CONVERTERS[topic], record.key, record.value, timestamp)
                 if isinstance(event, Event):
                     found.append(Happened(event.thing.event_time, record._replace(partition=None)))
     return sorted(found, key=attrgetter("event_time")), read - len(found)

@@ -11,10 +11,11 @@ from rich.table import Table
 from rich.text import Text
 
 from stream.days import iso_day
-from stream.figures import count
-from stream.metrics import METRICS, OFFICIAL, ORDER_DEFECT, ORDER_WINDOWS
+from stream.figures import BY_DETECTION
+from stream.metrics import METRICS_OF, OFFICIAL, ORDER_DEFECT, WINDOWS
 from stream.rates import low_volume, ratio
 from stream.replay import Replayed
+from stream.rules import Rules
 
 _BARS: Final = "▁▂▃▄▅▆▇█"
 _WIDEST: Final = 60
@@ -22,36 +23,46 @@ _MOST_SHOWN: Final = 20
 
 
 class Row(NamedTuple):
-    """One figure of one evaluation day. Counts are whole orders, ratios 0-1 and None without a denominator.
+    """One figure of one evaluation day. Counts are whole, ratios 0-1 and None without a denominator.
 
-    `..._then`: as the events up to the end of that day say, `..._now`: as all events do.
+    `channel` is empty where the metric has none, `category` and `severity` where it is no violation; `..._then`: as the
+    events up to the end of that day say, `..._now`: as all events do.
     """
 
     day: str
     seller: str
     marketplace: str
     channel: str
+    category: str
+    severity: str
     metric: str
     window: str
     numerator_then: int
-    denominator_then: int
+    denominator_then: int | None
     ratio_then: float | None
     numerator_now: int
-    denominator_now: int
+    denominator_now: int | None
     ratio_now: float | None
 
 
-def rows(replayed: Replayed) -> Iterator[Row]:
+_NAMES: Final = Row._fields.index("numerator_then")
+
+
+def rows(replayed: Replayed, rules: Rules) -> Iterator[Row]:
     """Yield the row of every metric and window that has data, then or now."""
-    group = iso_day(replayed.day), replayed.seller_id, replayed.marketplace_id, replayed.channel
-    for metric in METRICS:
-        for window, then, now in zip(ORDER_WINDOWS, replayed.then, replayed.now, strict=True):
-            known_then = count(then, metric.numerator), count(then, metric.denominator)
-            known_now = count(now, metric.numerator), count(now, metric.denominator)
-            if known_then[1] or known_now[1]:
-                yield Row(
-                    *group, metric.name, window.name, *known_then, ratio(*known_then), *known_now, ratio(*known_now)
-                )
+    (seller_id, place), day = replayed.group, iso_day(replayed.day)
+    ledger, marketplace_id = place[:2]
+    for metric in METRICS_OF[ledger]:
+        if not metric.is_told_in(place):
+            continue
+        further = place[2:] if ledger == BY_DETECTION.name else ("", "")
+        about = [day, seller_id, marketplace_id, metric.channel_in(place) or "", *further, metric.name]
+        windows = metric.windows_in(marketplace_id, rules)
+        for window, then, now in zip(WINDOWS[ledger], replayed.then, replayed.now, strict=True):
+            known_then, known_now = metric.counted(then), metric.counted(now)
+            if window in windows and (any(known_then) or any(known_now)):
+                shares = (*known_then, ratio(*known_then), *known_now, ratio(*known_now))
+                yield Row(*about, window.name, *shares)  # type: ignore[arg-type, call-arg]
 
 
 # Comma-separated values: the parts of a replay, and what is asked for.
@@ -76,12 +87,14 @@ def read_part(path: Path) -> Iterator[Row]:
     """Yield the rows of a part."""
     with path.open(encoding="utf-8", newline="") as file:
         for fields in csv.reader(file):
-            names, numbers = fields[:6], fields[6:]
+            names, numbers = fields[:_NAMES], fields[_NAMES:]
             yield Row(*names, *(_number(at, text) for at, text in enumerate(numbers)))  # type: ignore[arg-type]
 
 
 def _number(at: int, text: str) -> float | int | None:
-    return int(text) if at % 3 != 2 else float(text) if text else None
+    if not text:
+        return None
+    return float(text) if at % 3 == 2 else int(text)
 
 
 def write_parquet(path: Path, parts: Iterable[Path]) -> None:
@@ -153,7 +166,7 @@ def _summary(groups: dict[_Group, list[Row]]) -> Table:
 
 def _badness(row: Row) -> tuple[bool, float]:
     assert ORDER_DEFECT.target is not None  # noqa: S101 - the metric that has one
-    return not low_volume(row.denominator_then, ORDER_DEFECT.target, None), row.ratio_then or 0.0
+    return not low_volume(row.denominator_then or 0, ORDER_DEFECT.target, None), row.ratio_then or 0.0
 
 
 def _day_by_day(group: _Group, days: Sequence[Row]) -> Table:
@@ -168,7 +181,7 @@ def _day_by_day(group: _Group, days: Sequence[Row]) -> Table:
     return table
 
 
-def _share(numerator: int, denominator: int) -> str:
+def _share(numerator: int, denominator: int | None) -> str:
     share = ratio(numerator, denominator)
     return "no data" if share is None else f"{100 * share:.2f} % ({numerator}/{denominator})"
 

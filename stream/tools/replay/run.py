@@ -98,7 +98,7 @@ class Part:
         unfinished = self.done.with_suffix(".unfinished")
         with unfinished.open("w", encoding="utf-8", newline="") as file:
             if self.outputs.in_rows:
-                write_part(file, (row for of in found for row in rows(of)))
+                write_part(file, (row for of in found for row in rows(of, self.asked.rules)))
         unfinished.rename(self.done)
 
     def _replayed(self, told: Sequence[Event]) -> Iterator[Replayed]:
@@ -108,7 +108,7 @@ class Part:
         earliest = min(self.asked.rules.day("", event.thing.event_time) for event in told) - 1
         first_day = earliest if self.asked.first_day is None else self.asked.first_day
         for found in replay(told, self.asked.rules, first_day, self.asked.last_day):
-            if self.asked.marketplace in {None, found.marketplace_id}:
+            if self.asked.marketplace in {None, found.group.marketplace_id}:
                 yield found
 
 

@@ -13,28 +13,32 @@ from math import isfinite
 from random import Random
 from typing import Final
 
+from stream.tools.simulate.fulfilment import Fulfilment
 from stream.tools.simulate.news import News
-from stream.tools.simulate.sellers import CROWD, Storefront, storefronts
+from stream.tools.simulate.sellers import CROWD, CROWD_GROUP, NAMED, Service, Storefront, storefronts
 from stream.tools.simulate.stories import (
     CANCELLED,
     CANCELLED_AFTER_CLAIM,
     CONTENT,
+    LATE,
     ODD,
+    OFFENCES,
     PART_BY_PART,
-    PARTLY_CANCELLED,
     PRAISE,
     REVERSED,
     SHIPPED,
     STANDING,
     STOLEN_CARD,
+    UNFULFILLED,
+    VIOLATIONS_COME,
     Fields,
-    Story,
+    Table,
 )
-from stream.tools.simulate.things import Thing, new_order, new_voice
+from stream.tools.simulate.things import Thing, new_order, new_violation, new_voice
 from stream.tools.simulate.timeline import LONGEST_LATENCY, Record, Timeline
 from stream.topics import CHARGEBACKS, CLAIM_STATUSES, FEEDBACK
 
-EVENTS_PER_ORDER: Final = 2.5
+EVENTS_PER_ORDER: Final = 5.5
 """About how many records an order gives in the end."""
 
 _DAY_SECONDS: Final = 86_400
@@ -44,16 +48,17 @@ _SCATTER: Final = 77_777_777_777_777_777  # no factor of 2 or 5, so that order i
 _BUSY_HOURS: Final = (4, 3, 3, 4, 6, 8, 10, 11, 11, 11, 11, 12, 12, 12, 12, 12, 13, 14, 16, 17, 16, 13, 9, 6)
 _MEAN_HOUR: Final = sum(_BUSY_HOURS) / len(_BUSY_HOURS)
 
-# Shares of the orders that nothing goes wrong with, one after the other.
-_CANCELLED_BELOW: Final = 0.035
-_ODD_BELOW: Final = 0.038
-_PART_BY_PART_BELOW: Final = 0.058
-_PARTLY_CANCELLED_BELOW: Final = 0.062
-_STOLEN_CARD_BELOW: Final = 0.063
+# Shares of the orders that no buyer complains of, one after the other; the seller's unfulfilled ones come first.
+_CANCELLED_BELOW: Final = 0.033
+_ODD_BELOW: Final = 0.036
+_PART_BY_PART_BELOW: Final = 0.056
+_STOLEN_CARD_BELOW: Final = 0.057
 _FEEDBACK_BELOW: Final = 0.28
 
 _CLAIM_ON_CANCELLED_SHARE: Final = 0.06
 _TWO_ITEMS_SHARE: Final = 0.15
+_ORDERS_PER_VIOLATION: Final = 3000
+"""Of the crowd; who sells more is caught more often."""
 
 
 @dataclass(frozen=True)
@@ -109,9 +114,11 @@ class Market:
         self._names = Random(f"{settings.seed} {self.until.isoformat()}").getrandbits(64)  # noqa: S311 - the same
         self._timeline = Timeline(rng, self._names, settings.disorder, settings.duplicates)
         self._news = News(rng, self._timeline, self._fronts, settings.orders_per_day / self._sizes[-1])
+        self._fulfilment = Fulfilment(rng, self._timeline, self._news)
         self._orders_placed = 0
         self._sent_live = 0
         self._timeline.put(self.until - settings.days * _DAY, self._turn, None)
+        self._expect_offences()
 
     @property
     def pending(self) -> int:
@@ -157,14 +164,20 @@ class Market:
 
     def _order(self, due: datetime) -> Record | None:
         front = self._fronts[bisect(self._sizes, self._random() * self._sizes[-1])]
-        goes_wrong = front.health.goes_wrong((self.until - due) / _DAY, self._random())
-        order = self._bad_order(due, front) if goes_wrong else self._good_order(due, front)
+        days_before_end = (self.until - due) / _DAY
+        service = front.conduct.on(days_before_end)
+        goes_wrong = front.health.goes_wrong(days_before_end, self._random())
+        order = self._bad_order(due, front, service) if goes_wrong else self._good_order(due, front, service)
         return self._timeline.tell(due, order)
 
-    def _good_order(self, due: datetime, front: Storefront) -> Thing:
-        order = self._placed(due, front)
+    def _good_order(self, due: datetime, front: Storefront, service: Service) -> Thing:
+        leaves_late = self._random() < service.late
+        order = self._placed(due, front, LATE if leaves_late else SHIPPED[front.channel])
         chance = self._random()
-        if chance < _PARTLY_CANCELLED_BELOW:
+        if chance < service.unfulfilled:
+            order.rest = self._choice(UNFULFILLED)
+            self._news.remember_lapse(order)
+        elif chance < _PART_BY_PART_BELOW:
             order.rest = self._choice(_shipped_otherwise(chance, front))
         elif chance < _STOLEN_CARD_BELOW:
             self._timeline.tell_later(due, new_voice(CHARGEBACKS, order, STOLEN_CARD, "other"))
@@ -172,24 +185,50 @@ class Market:
             self._praise(due, order)
         else:
             self._news.remember_order(order)
+        is_amiss = self._fulfilment.ship(order, service, leaves_late=leaves_late)
+        self._fulfilment.hear(due, order, service, is_unhappy=is_amiss)
+        if front.group == CROWD_GROUP and self._random() * _ORDERS_PER_VIOLATION < 1:
+            story = self._choice(VIOLATIONS_COME)
+            violation = new_violation(
+                f"{self._names:x}-{self._orders_placed}", front, due, self._choice(OFFENCES), story
+            )
+            self._timeline.put(due, self._detect, violation)
         return order
+
+    def _expect_offences(self) -> None:
+        """Put the violations of the named sellers on the timeline, at the first place where each sells."""
+        of_group = {front.group: front for front in reversed(self._fronts) if front.group != CROWD_GROUP}
+        for group, front in sorted(of_group.items()):
+            for number, offence in enumerate(NAMED[group].profile.offences):
+                detected_at = self.until - timedelta(days=offence.days_before_end)
+                name = f"{self._names:x}-{front.seller_id}-{number}"
+                violation = new_violation(name, front, detected_at, (offence.category, offence.severity), offence.story)
+                if offence.days_before_end <= self._settings.days:
+                    self._timeline.put(detected_at, self._detect, violation)
+
+    def _detect(self, due: datetime, violation: Thing) -> Record | None:
+        self._news.remember_lapse(violation)
+        return self._timeline.tell(due, violation)
 
     def _praise(self, due: datetime, order: Thing) -> None:
         feedback = new_voice(FEEDBACK, order, self._choice(CONTENT), None)
         feedback.fields["comment"] = self._choice(PRAISE)
         self._timeline.tell_later(due, feedback)
 
-    def _bad_order(self, due: datetime, front: Storefront) -> Thing:
+    def _bad_order(self, due: datetime, front: Storefront, service: Service) -> Thing:
         profile = front.health.profile
-        order = self._placed(due, front, profile.bad_sku)
+        order = self._placed(due, front, SHIPPED[front.channel], profile.bad_sku)
         if profile is CROWD and front.channel == "MFN" and self._random() < _CLAIM_ON_CANCELLED_SHARE:
             order.rest, story = CANCELLED_AFTER_CLAIM
             self._timeline.tell_later(due, new_voice(CLAIM_STATUSES, order, story, "not_received"))
         else:
-            self._complaints(due, order)
+            reason = self._complaints(due, order)
+            self._fulfilment.ship(order, service, complaint=reason)
+        self._fulfilment.hear(due, order, service, is_unhappy=True)
         return order
 
-    def _complaints(self, due: datetime, order: Thing) -> None:
+    def _complaints(self, due: datetime, order: Thing) -> str:
+        """Put an order's defects on the timeline; return the reason of all of them."""
         profile = order.front.health.profile
         reason, taken_back = self._choice(profile.reasons), order.front.health.is_taken_back(self._random())
         for topic in self._choice(profile.kinds):
@@ -197,27 +236,26 @@ class Market:
             defect = new_voice(topic, order, self._choice(reversals if taken_back else STANDING[topic]), reason)
             self._news.remember_defect(defect)
             self._timeline.tell_later(due, defect, profile.pace)
+        return reason
 
-    def _placed(self, due: datetime, front: Storefront, sku: str | None = None) -> Thing:
+    def _placed(self, due: datetime, front: Storefront, stories: Table, sku: str | None = None) -> Thing:
         self._orders_placed += 1
         number = (self._orders_placed * _SCATTER + self._names) % 10**17
         order_id = f"{number // 10**14:03}-{number // 10**7 % 10**7:07}-{number % 10**7:07}"
         items: list[Fields] = [{"sku": sku or _sku(number), "quantity": 1}]
         if self._random() < _TWO_ITEMS_SHARE:
             items.append({"sku": _sku(number // 100), "quantity": 2})
-        return new_order(order_id, front, due - LONGEST_LATENCY, items, SHIPPED[number // 1000 % len(SHIPPED)])
+        return new_order(order_id, front, due - LONGEST_LATENCY, items, stories[number // 1000 % len(stories)])
 
 
 def _sku(number: int) -> str:
     return f"SKU-{number % 97:02}"
 
 
-def _shipped_otherwise(chance: float, front: Storefront) -> tuple[Story, ...]:
+def _shipped_otherwise(chance: float, front: Storefront) -> Table:
     if chance < _CANCELLED_BELOW:
         return CANCELLED[front.channel]
-    if chance < _ODD_BELOW:
-        return ODD
-    return (PART_BY_PART,) if chance < _PART_BY_PART_BELOW or front.channel == "AFN" else PARTLY_CANCELLED
+    return ODD if chance < _ODD_BELOW else PART_BY_PART
 
 
 def history(settings: MarketSettings, until: datetime) -> Iterator[Record]:

@@ -7,7 +7,7 @@ from random import Random
 from typing import Final
 
 from stream.tools.simulate.sellers import CROWD, CROWD_GROUP, NAMED, Profile, Storefront
-from stream.tools.simulate.stories import MENDED, REOPENED, STANDING, counts
+from stream.tools.simulate.stories import FORGIVEN, MENDED, REMEMBERED, REOPENED, STANDING, counts, is_forgiven
 from stream.tools.simulate.things import NEVER, Thing, new_voice
 from stream.tools.simulate.timeline import Record, Timeline
 
@@ -17,6 +17,9 @@ _REMEMBERED_DAYS: Final = 70
 _WINDOW: Final = timedelta(days=74)
 _SETTLED: Final = timedelta(days=3)
 _TRIES: Final = 16
+_LAPSES: Final = 100
+"""The newest cancellations, packages late or untracked, messages unanswered and violations of each group."""
+_LAPSES_SHARE: Final = 0.25
 _PULL: Final = 0.08
 
 
@@ -24,19 +27,26 @@ def _recent() -> deque[Thing]:
     return deque(maxlen=_REMEMBERED)
 
 
+def _newest() -> deque[Thing]:
+    return deque(maxlen=_LAPSES)
+
+
 @dataclass
 class _Group:
     """A named seller, or the whole crowd: what is remembered of it.
 
     `orders` are those that nobody has complained of; `orders_per_day` is how many there are to remember some of;
-    `balance` is how many more defects the news have brought than taken back.
+    `lapses` are what tells against it apart from defects; `balance` is how many more defects the news have brought than
+    taken back, `forgiven` how many more lapses they have taken back than brought.
     """
 
     profile: Profile
     orders_per_day: float = 0.0
     orders: deque[Thing] = field(default_factory=_recent)
     defects: deque[Thing] = field(default_factory=_recent)
+    lapses: deque[Thing] = field(default_factory=_newest)
     balance: int = 0
+    forgiven: int = 0
 
 
 class News:
@@ -64,14 +74,31 @@ class News:
         """Remember a feedback, claim or chargeback that counts, or will."""
         self._groups[defect.front.group].defects.append(defect)
 
+    def remember_lapse(self, lapse: Thing) -> None:
+        """Remember an order that is cancelled, a package, message or violation that tells against its seller."""
+        self._groups[lapse.front.group].lapses.append(lapse)
+
     def next(self, due: datetime) -> Record | None:
         """Let something happen to an order from before; None if none is remembered that it could happen to.
 
         The balance pulls each seller back to about what its profile makes it.
         """
         group = self._choice(self._attention)
+        if self._random() < _LAPSES_SHARE:
+            return self._reconsider(due, group)
         worsens = self._random() < 0.5 + group.profile.lean - _PULL * group.balance
         return self._worsen(due, group) if worsens else self._mend(due, group)
+
+    def _reconsider(self, due: datetime, group: _Group) -> Record | None:
+        """Let a lapse be forgiven that is settled, or one that was be counted again."""
+        forgives = self._random() < 0.5 - _PULL * group.forgiven
+        for _ in range(min(_TRIES, len(group.lapses))):
+            lapse = self._choice(group.lapses)
+            is_settled = lapse.told_at is not NEVER and not lapse.rest
+            if is_settled and is_forgiven(lapse.topic, lapse.fields) != forgives:
+                group.forgiven += 1 if forgives else -1
+                return self._timeline.told(due, lapse, (FORGIVEN if forgives else REMEMBERED)[lapse.topic])
+        return None
 
     def _mend(self, due: datetime, group: _Group) -> Record | None:
         defect = self._recall(due, group, counting=True)

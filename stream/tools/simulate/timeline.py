@@ -8,6 +8,7 @@ from typing import Any, Final, NamedTuple, TypeAlias
 
 import orjson
 
+from stream.tools.simulate.stories import NOTHING_MADE, Make
 from stream.tools.simulate.things import Thing
 
 LONGEST_LATENCY: Final = timedelta(seconds=2)
@@ -72,7 +73,7 @@ class Timeline:
 
     def tell_later(self, since: datetime, thing: Thing, pace: float = 1.0) -> None:
         """Put the next chapter of `thing` on the heap, so long after `since` as it says, times `pace`."""
-        low, high, _ = thing.rest[0]
+        low, high, *_ = thing.rest[0]
         # The third power: half of all come within the first eighth of the span, few take months.
         wait_days = (low + (high - low) * self._random() ** 3) * pace
         self.put(since + timedelta(seconds=wait_days * _DAY_SECONDS), self.tell, thing)
@@ -81,21 +82,34 @@ class Timeline:
         """Tell the next chapter of `thing`, if there is one still, and put the one after it on the heap."""
         if not thing.rest:
             return None
-        changes = thing.rest[0].changes
+        chapter = thing.rest[0]
         thing.rest = thing.rest[1:]
         if thing.rest:
             self.tell_later(due, thing)
-        return self.told(due, thing, changes)
+        if chapter.packages:
+            self._send_off(due, thing, chapter.packages)
+        return self.told(due, thing, chapter.changes, chapter.made)
 
-    def told(self, due: datetime, thing: Thing, changes: Mapping[str, object]) -> Record | None:
-        """Return the version of `thing` that `changes` make, or None where its record is on its way for long."""
+    def _send_off(self, due: datetime, order: Thing, packages: int) -> None:
+        leaving, order.packages = order.packages[:packages], order.packages[packages:]
+        for package in leaving:
+            package.fields["promised_by"] = order.fields["latest_delivery_date"]
+            self.tell_later(due, package)
+
+    def told(
+        self, due: datetime, thing: Thing, changes: Mapping[str, object], made: Mapping[str, Make] = NOTHING_MADE
+    ) -> Record | None:
+        """Return the version of `thing` that these make of it, or None where its record is on its way for long."""
         self._serial += 1
         fields = thing.fields
         fields.update(changes)
         fields["event_id"] = f"{(self._serial * _SCATTER + self._names) & _64_BITS:x}"
         # Never before the version before it, however soon it follows.
         event_time = due - self._latencies[self._serial & 1023]
-        fields["event_time"] = event_time if event_time > thing.told_at else thing.told_at
+        event_time = event_time if event_time > thing.told_at else thing.told_at
+        fields["event_time"] = event_time
+        for name, make in made.items():
+            fields[name] = make(fields, event_time)
         thing.told_at = due
         return self._sent(Record(due, thing.topic, thing.front.key, orjson.dumps(fields, option=_UTC_Z)))
 

@@ -215,7 +215,7 @@ function passed(seconds) {
 // How values read.
 
 const VERDICTS = { good: ["✓", "Good"], at_risk: ["▲", "At risk"], missed: ["✕", "Missed"], no_data: ["–", "No data"] };
-const CHANNELS = { MFN: "shipped by the seller", AFN: "shipped by Amazon" };
+export const CHANNELS = new Map([["MFN", "shipped by the seller"], ["AFN", "shipped by Amazon"]]);
 const MARKETPLACES = new Map([
   ["ATVPDKIKX0DER", "Amazon.com"], ["A2EUQ1WTGCTBG2", "Amazon.ca"], ["A1AM78C64UM0Y8", "Amazon.com.mx"],
   ["A2Q3Y263D00KWC", "Amazon.com.br"], ["A1F83G8C2ARO7P", "Amazon.co.uk"], ["A1PA6795UKMFR9", "Amazon.de"],
@@ -247,7 +247,10 @@ export function marketplace(text) {
 export const marketplaceName = (text) => MARKETPLACES.get(text) ?? seen(text);
 
 /** Returns a channel as an element. */
-export const channel = (text) => element("abbr", { title: CHANNELS[text] ?? null }, text ?? "all channels");
+export const channel = (text) => element("abbr", { title: CHANNELS.get(text) ?? null }, text ?? "all channels");
+
+/** Returns a verdict as a word amid a sentence. */
+export const verdictWord = (verdict) => (VERDICTS[verdict]?.[1] ?? words(verdict ?? "without target")).toLowerCase();
 
 /** Returns a verdict as a badge: sign, word and colour. */
 export function badge(verdict) {

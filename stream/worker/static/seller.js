@@ -1,20 +1,14 @@
-// The page of one seller: the figures of each marketplace and channel, the forecast, and the orders behind it all.
+// The page of one seller: the account health of each marketplace, what has just moved, and the orders behind it all.
 
-import { chart, outlook } from "./chart.js";
+import { grouped, isOrderDefect, overview, section } from "./health.js";
+import { countOf, nameAmid, textOf, windowName } from "./metrics.js";
 import {
-  Live, Refused, amount, ask, badge, channel, counted, day, daysBetween, element, id, marketplace, marketplaceName, percent,
-  seen, sellerApi, show, table, words,
+  Live, Refused, amount, ask, channel, counted, day, daysBetween, element, id, marketplace, marketplaceName, seen, sellerApi,
+  show, table, verdictWord, words,
 } from "./page.js";
 
 const CAUSES_FIRST = 100;
-const PARTS = new Map([["negative_feedback", "by feedback"], ["claim", "by claims"], ["chargeback", "by chargebacks"]]);
-const CONDITIONS = { less_than: "below", greater_than: "above", at_least: "at least", equals: "exactly" };
-const WINDOWS = { official: "Official", ahead: "Ahead: an early warning" };
-const NOTES = {
-  official: "What Amazon shows today: the orders of 60 days, the newest of them 15 days old.",
-  ahead: "Artificially low: defects of recent orders are still to come. It is what the official figure will be in 15 days if none do; never compare it with Amazon's.",
-};
-const OTHER_HEADS = ["Figure", "Window", "Days", "Share", "Count", "95 % interval", "Target", "Verdict", "Headroom"];
+const MOVES_TOLD = 6;
 
 const at = (name) => document.getElementById(name);
 const seller = sellerOf(location);
@@ -49,9 +43,9 @@ function present(told) {
     at("more").hidden = true;
   } else {
     tellMoves(shown, told);
-    const groups = grouped(told.figures);
-    const none = element("p", { class: "note" }, "No order of this seller is kept yet.");
-    show(at("figures"), ...(groups.length ? groups.map((group) => section(group, told)) : [none]));
+    const places = grouped(told.figures);
+    const none = element("p", { class: "note" }, "Nothing of this seller is counted yet.");
+    show(at("figures"), ...[overview(places)].filter((nav) => nav !== null), ...(places.length ? places.map((place, index) => section(place, index, told)) : [none]));
     show(at("defects"), ...defectiveOrders(told));
     at("more").hidden = told.defects.length <= orders;
   }
@@ -62,120 +56,37 @@ function present(told) {
 
 function tellMoves(before, after) {
   if (before === null) return;
-  const was = new Map(before.figures.filter(isOrderDefect).map((figure) => [nameOf(figure), figure]));
-  const moves = after.figures
-    .filter(isOrderDefect)
-    .filter((figure) => was.has(nameOf(figure)) && count(was.get(nameOf(figure))) !== count(figure))
-    .map((figure) => `${marketplaceName(figure.marketplace)} ${figure.channel}, ${figure.window}: ${count(was.get(nameOf(figure)))} → ${count(figure)}`);
-  if (moves.length) at("moved").textContent = `Moved at ${new Date().toTimeString().slice(0, 8)}. ${moves.join("; ")}`;
+  const was = new Map(before.figures.map((figure) => [nameOf(figure), figure]));
+  const moved = after.figures.filter((figure) => isTold(figure) && was.has(nameOf(figure)) && differs(was.get(nameOf(figure)), figure));
+  const moves = firstWindows(moved).map((figure) => move(was.get(nameOf(figure)), figure));
+  if (!moves.length) return;
+  const more = moves.length > MOVES_TOLD ? `; and ${amount(moves.length - MOVES_TOLD)} more` : "";
+  at("moved").textContent = `Moved at ${new Date().toTimeString().slice(0, 8)}. ${moves.slice(0, MOVES_TOLD).join("; ")}${more}`;
 }
 
-const isOrderDefect = (figure) => figure.metric === "order_defect";
-const nameOf = (figure) => JSON.stringify([figure.marketplace, figure.channel, figure.window]);
+const nameOf = (figure) => JSON.stringify([figure.metric, figure.marketplace, figure.channel, figure.window]);
+const isTold = (figure) => isOrderDefect(figure) || !textOf(figure.metric).byChannel;
+const differs = (was, is) => was.numerator !== is.numerator || was.denominator !== is.denominator || was.verdict !== is.verdict;
 
-// Figures.
-
-/** Returns the figures by marketplace and channel, the worst official order defect rate first. */
-function grouped(figures) {
-  const groups = new Map();
+/** Returns of each metric the figure of the first window, of the order defect rate those of both. */
+function firstWindows(figures) {
+  const told = new Map();
   for (const figure of figures) {
-    const key = JSON.stringify([figure.marketplace, figure.channel]);
-    if (!groups.has(key)) groups.set(key, { key, marketplace: figure.marketplace, channel: figure.channel, figures: [] });
-    groups.get(key).figures.push(figure);
+    const { metric, marketplace, channel, window } = figure;
+    const key = JSON.stringify([metric, marketplace, channel, isOrderDefect(figure) ? window : null]);
+    if (!told.has(key)) told.set(key, figure);
   }
-  return [...groups.values()].sort((one, other) => worst(other) - worst(one));
+  return [...told.values()];
 }
 
-const worst = ({ figures }) => figures.find((figure) => isOrderDefect(figure) && figure.window === "official")?.ratio ?? -1;
-
-function section(group, { as_of, forecast }) {
-  const orderDefect = group.figures.filter(isOrderDefect);
-  const parts = group.figures.filter((figure) => PARTS.has(figure.metric));
-  const others = group.figures.filter((figure) => !isOrderDefect(figure) && !PARTS.has(figure.metric));
-  const days = forecast.filter((told) => told.marketplace === group.marketplace && told.channel === group.channel);
-  const official = orderDefect.find((figure) => figure.window === "official");
-  return element(
-    "section",
-    { "data-key": group.key, class: "card" },
-    element("h2", {}, marketplace(group.marketplace), " · ", channel(group.channel)),
-    element("div", { class: "tiles" }, orderDefect.map((figure) => tile(figure, parts.filter(({ window }) => window === figure.window)))),
-    others.length ? table("The other figures", OTHER_HEADS, others.map(otherRow)) : null,
-    official && days.length ? forecastPart(days, official, as_of) : null,
-  );
+function move(was, figure) {
+  const by = textOf(figure.metric).byChannel && figure.channel !== null ? ` ${seen(figure.channel)}` : "";
+  const verdict = was.verdict === figure.verdict ? "" : `, now ${verdictWord(figure.verdict)}`;
+  const counts = `${amount(was.numerator)}${ofDenominator(was)} → ${countOf(figure)}`;
+  return `${marketplaceName(figure.marketplace)}${by}, ${nameAmid(figure.metric)}, ${windowName(figure.window)}: ${counts}${verdict}`;
 }
 
-function tile(figure, parts) {
-  const facts = [
-    ["Defective orders", count(figure)],
-    ...parts.map((part) => [PARTS.get(part.metric), part.numerator ? `${amount(part.numerator)}, ${percent(part.ratio)}` : "0", "part"]),
-    ["Target", target(figure)],
-    ["Headroom", headroom(figure)],
-    ["95 % interval", interval(figure)],
-    ["Order dates", span(figure)],
-  ];
-  return element(
-    "div",
-    { class: `tile ${figure.window}`, "data-key": figure.window, "data-window": figure.window },
-    element("h3", {}, WINDOWS[figure.window] ?? words(figure.window)),
-    element(
-      "p",
-      { class: "headline" },
-      element("strong", { class: "ratio", "data-figure": true }, figure.ratio === null ? "No orders" : percent(figure.ratio, figure.target)),
-      " ",
-      badge(figure.verdict),
-      ...(figure.low_volume ? [" ", lowVolume()] : []),
-    ),
-    element("dl", {}, facts.map(([name, value, kind = null]) => element("div", { class: kind }, element("dt", {}, name), element("dd", { "data-figure": true }, value)))),
-    element("p", { class: "hint" }, NOTES[figure.window] ?? ""),
-  );
-}
-
-const span = (figure) => element("span", {}, day(figure.from), " to ", day(figure.to));
-const lowVolume = () => element("span", { class: "badge low", title: "so few orders that a single failure alone would miss the target" }, "◔ Low volume");
-const count = ({ numerator, denominator }) => (denominator === null ? amount(numerator) : `${amount(numerator)} of ${amount(denominator)}`);
-const target = (figure) => (figure.target === null ? "none" : `${CONDITIONS[figure.condition]} ${percent(figure.target)}`);
-const interval = (figure) => (figure.interval === null ? "–" : figure.interval.map((bound) => percent(bound)).join(" to "));
-
-function headroom({ headroom: room }) {
-  if (room === null) return "–";
-  if (room < 0) return `${amount(-room)} too many`;
-  return room === 0 ? "none: one more misses the target" : `${amount(room)} more ${room === 1 ? "fits" : "fit"}`;
-}
-
-function otherRow(figure) {
-  return {
-    key: JSON.stringify([figure.metric, figure.window]),
-    cells: [
-      words(figure.metric),
-      figure.window === "ahead" ? "ahead (early warning)" : figure.window,
-      span(figure),
-      percent(figure.ratio, figure.target),
-      count(figure),
-      interval(figure),
-      target(figure),
-      figure.low_volume ? element("span", {}, badge(figure.verdict), " ", lowVolume()) : badge(figure.verdict),
-      headroom(figure),
-    ],
-  };
-}
-
-// The forecast.
-
-function forecastPart(days, official, today) {
-  const told = outlook(days, official, today);
-  const rows = days.map((told) => ({ key: told.day, cells: [day(told.day), percent(told.ratio, official.target), count({ numerator: told.defective_orders, denominator: told.orders })] }));
-  const heads = ["Evaluation day", "Order defect rate", "Defective orders"];
-  const width = Math.min(document.documentElement.clientWidth, 1040) - 80;
-  return element(
-    "div",
-    { class: "forecast" },
-    element("h3", {}, `The official figure on the next ${amount(days.length)} days`),
-    element("p", { class: "outlook" }, told),
-    days.some((told) => told.defective_orders) ? chart(days, official.target, told, width) : null,
-    element("p", { class: "hint" }, "From what is known today: no further orders, no further defects. From the 16th day on (grey) the window's newest days have no orders yet, so those days say less."),
-    element("details", {}, element("summary", {}, "Each day as a table"), table("The official window on each day", heads, rows)),
-  );
-}
+const ofDenominator = ({ denominator }) => (denominator === null ? "" : ` of ${amount(denominator)}`);
 
 // The orders behind it.
 
