@@ -41,7 +41,7 @@ asyncapi: $(INSTALLED)
 	mv asyncapi.new stream/asyncapi.json
 
 test: lint types imports
-	$(BIN)/pytest
+	$(BIN)/pytest --numprocesses 2 --dist loadfile
 
 lint: $(INSTALLED)
 	$(BIN)/ruff format --check .
