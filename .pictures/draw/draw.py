@@ -3,7 +3,9 @@
 The dashboard's own queries are asked of a running Prometheus, and Grafana's own React components draw the answers
 (`panels.tsx`). Once: `npm install && npm run build` in this folder. Then, while `odr demo --speed 4h/s` is at its end:
 
-    python .pictures/draw/draw.py grafana/dashboards/seller.json .pictures/seller-grafana.png --var seller=BURST-HIT
+    python .pictures/draw/draw.py grafana/dashboards/seller.json .pictures/grafana-seller.png --var seller=BURST-HIT
+
+`--first` and `--rows` choose the panels: the row of account health is from 33 to 80 there, from 38 to 55 in Overview.
 """
 
 import json
@@ -75,9 +77,17 @@ class Prometheus:
 @click.option("--prometheus", default="http://127.0.0.1:9090", show_default=True)
 @click.option("--var", "variables", multiple=True, metavar="NAME=VALUE", help="What a variable of the dashboard is.")
 @click.option("--minutes", type=float, default=10, show_default=True, help="Up to now.")
+@click.option("--first", type=int, default=0, show_default=True, help="Panels from this row of the grid on.")
 @click.option("--rows", type=int, default=33, show_default=True, help="Panels that end by this row of the grid.")
 def draw(  # noqa: PLR0913 - one for each flag
-    dashboard: Path, picture: Path, *, prometheus: str, variables: tuple[str, ...], minutes: float, rows: int
+    dashboard: Path,
+    picture: Path,
+    *,
+    prometheus: str,
+    variables: tuple[str, ...],
+    minutes: float,
+    first: int,
+    rows: int,
 ) -> None:
     """Ask, and let Chromium draw."""
     asked = Prometheus(prometheus, minutes)
@@ -85,8 +95,10 @@ def draw(  # noqa: PLR0913 - one for each flag
     panels = [
         panel
         for panel in json.loads(dashboard.read_text(encoding="utf-8"))["panels"]
-        if panel["gridPos"]["y"] + panel["gridPos"]["h"] <= rows
+        if first <= panel["gridPos"]["y"] <= rows - panel["gridPos"]["h"]
     ]
+    for panel in panels:
+        panel["gridPos"]["y"] -= first
     answers = {
         f"{panel['id']}/{target['refId']}": asked.answer(target, values)
         for panel in panels

@@ -110,14 +110,27 @@ function Numbers({ panel, frames, width, height }: Drawn) {
     fieldConfig: panel.fieldConfig, reduceOptions: { ...panel.options.reduceOptions, values: false },
     replaceVariables: (text) => text, theme, data: frames, timeZone: 'utc',
   });
-  const { colorMode, graphMode, justifyMode, textMode, displayMode, valueMode } = panel.options;
+  const { colorMode, graphMode, justifyMode, textMode, displayMode, namePlacement, valueMode } = panel.options;
   const renderValue = ({ value, width, height, alignmentFactors, count }: any) => panel.type === 'stat'
     ? <BigValue {...{ width, height, theme, colorMode, graphMode, justifyMode, textMode, alignmentFactors, count }} value={value.display} wideLayout />
-    : <BarGauge {...{ width, height, theme, displayMode, alignmentFactors }} value={value.display} field={value.field}
+    : <BarGauge {...{ width, height, theme, displayMode, namePlacement, alignmentFactors }} value={value.display} field={value.field}
         display={value.view?.getFieldDisplayProcessor(value.colIndex)} orientation={VizOrientation.Horizontal}
         valueDisplayMode={valueMode} showUnfilled itemSpacing={8} lcdCellWidth={8} />;
   return <VizRepeater {...{ getValues, renderValue, width, height }} getAlignmentFactors={getDisplayValueAlignmentFactors} source={frames} autoGrid renderCounter={1}
     orientation={panel.type === 'stat' ? VizOrientation.Auto : VizOrientation.Horizontal} />;
+}
+
+function legendRows(labels: string[], width: number): number {
+  let rows = 1, taken = 0;
+  for (const label of labels) {
+    const wide = 38 + label.length * 6.6;
+    if (taken > 0 && taken + wide > width) {
+      rows += 1;
+      taken = 0;
+    }
+    taken += wide;
+  }
+  return rows;
 }
 
 function Graph({ panel, frames, width, height }: Drawn) {
@@ -145,8 +158,7 @@ function Graph({ panel, frames, width, height }: Drawn) {
       show: true } as any);
   }
   const named = lines.map(({ label, color, field }) => ({ label, color, yAxis: 1, lineStyle: field.config.custom.lineStyle }));
-  const wide = named.reduce((sum, { label }) => sum + 36 + label.length * 7, 0);
-  const below = panel.options.legend.showLegend ? LEGEND_ROW * Math.ceil(wide / width) : 0;
+  const below = panel.options.legend.showLegend ? LEGEND_ROW * legendRows(named.map(({ label }) => label), width) : 0;
   return <>
     <UPlotChart config={builder} data={[times, ...columns] as any} width={width} height={height - below} timeRange={timeRange} />
     {below > 0 && <VizLegend {...panel.options.legend} items={named} />}
@@ -161,7 +173,7 @@ function Body(drawn: Drawn) {
   switch (panel.type) {
     case 'timeseries': return <Graph {...drawn} />;
     case 'table': return <Table data={frames[0]} initialSortBy={panel.options.sortBy} cellHeight={panel.options.cellHeight}
-      columnMinWidth={80} {...{ width, height, timeRange }} />;
+      {...{ width, height, timeRange }} />;
     default: return <Numbers {...drawn} />;
   }
 }

@@ -21,6 +21,7 @@ from tests.metric_names import OF_PROMETHEUS, shown_by_workers
 from tests.watch import recorded, selectors
 
 WRITTEN_BY_REPLAYS = {f"{family.name}{SUFFIX}" for family in SELLER_FAMILIES}
+NOTHING_IN_A_CELL = {"id": "noValue", "value": "–"}
 ANYTHING = {
     "seller": "A2SELLER",
     "sellers": ".*",
@@ -225,8 +226,23 @@ def test_overview_tells_who_misses_every_metric(names: Names) -> None:
     (panel,) = [panel for panel in panels(BOARDS["overview"]) if panel["title"] == "Who misses what"]
     (column,) = [target for target in panel["targets"] if names.recorded("missed") in target["expr"]]
     (organize,) = [one for one in panel["transformations"] if one["id"] == "organize"]
-    assert organize["options"]["renameByName"][f"Value #{column['refId']}"] == names.heading
+    assert organize["options"]["renameByName"][f"Value #{column['refId']}"] == names.heading.removesuffix(" ratio")
     assert names.missed_sellers in asked_of("overview")
+
+
+@each_board
+def test_an_empty_cell_does_not_say_what_an_empty_table_says(board: dict[str, Any]) -> None:
+    for panel in panels(board):
+        if panel["type"] == "table":
+            overrides = panel["fieldConfig"]["overrides"]
+            dashed = {one["matcher"]["options"] for one in overrides if NOTHING_IN_A_CELL in one["properties"]}
+            (organize,) = [one for one in panel["transformations"] if one["id"] == "organize"]
+            assert dashed == set(organize["options"]["renameByName"].values()), panel["title"]
+
+
+def test_a_seller_without_open_violations_has_none_not_an_unknown_number() -> None:
+    (panel,) = [panel for panel in panels(BOARDS["seller"]) if panel["title"] == "Open violations"]
+    assert re.search(r"\bor\b\s+0 \* max by \(marketplace\) \(\s*seller_orders", panel["targets"][0]["expr"])
 
 
 def test_the_verdicts_of_the_rest_stand_in_one_table_worst_first() -> None:

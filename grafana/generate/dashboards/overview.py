@@ -6,6 +6,7 @@ from typing import Final
 from grafana.generate.dashboards.figures import CAUSES, GROUP, ORDER_DEFECT_NAMES, cause, chosen, shown, target
 from grafana.generate.dashboards.frame import Frame, Row, choice, text_box, to_seller, worker_address
 from grafana.generate.dashboards.panels import (
+    AGE,
     NONE_IS_BAD,
     NONE_IS_BETTER,
     NONE_IS_GOOD,
@@ -145,7 +146,7 @@ def _few() -> Panel:
         "Over target with few orders",
         "Fewer than the marketplace's minimum, or so few that one failure alone misses the target: no verdict.",
         nothing="nobody, as far as is known",
-        span=14,
+        span=13,
     )
     return rows(told, _SELLER_LABELS, _columns(_FEW, _IN_OFFICIAL)[:4], to_seller(*_SELLER_LABELS))
 
@@ -252,15 +253,20 @@ def _who_misses_what() -> Panel:
         missed = f"{names.recorded('missed')}{{{_any_channel(*official)}}}"
         worst = "max" if names.target.counts_failures else "min"
         shown_as = SHARE if names.is_share else {}
-        return Column(names.heading, f"{worst} by ({by}) ({missed}) and {most}", shown_as)
+        return Column(_short(names), f"{worst} by ({by}) ({missed}) and {most}", shown_as)
 
     return rows(told, _OF_SELLERS, (Column("Missed", most), *map(column, judged())), to_seller(*_OF_SELLERS))
+
+
+def _short(names: Names) -> str:
+    """Return what a metric is called where many stand side by side."""
+    return names.heading.removesuffix(" ratio")
 
 
 def _each_metric() -> tuple[Panel, ...]:
     in_marketplace = '{marketplace=~"$marketplace"}'
     others = [names for names in judged() if not names.metric.by_channel]
-    missed = [Query(f"sum({names.missed_sellers}{in_marketplace})", names.heading) for names in others]
+    missed = [Query(f"sum({names.missed_sellers}{in_marketplace})", _short(names)) for names in others]
     return (
         graph(
             Told("Sellers that miss each metric", "With volume enough, in any window.", nothing=UNKNOWN, span=8),
@@ -288,16 +294,16 @@ def _together(title: str, metrics: Sequence[Names]) -> Panel:
         return f"{numerator} / {denominator}"
 
     told = Told(title, "Of all sellers of the chosen marketplaces, by window.", "percentunit", UNKNOWN, span=8)
-    return graph(told, *(Query(ratio(names), f"{names.heading} {{{{window}}}}") for names in metrics))
+    return graph(told, *(Query(ratio(names), f"{_short(names)} {{{{window}}}}") for names in metrics))
 
 
 def _alerts() -> Panel:
     told = Told(
         "Firing alerts",
         "What Prometheus says now, and since when. Alertmanager sends the gravest of each figure.",
-        "dateTimeFromNow",
+        AGE,
         "none",
-        span=10,
+        span=11,
     )
     labels = {"alertname": "Alert", "severity": "Severity", "metric": "Metric", **_OF_SELLERS}
     since = 'ALERTS_FOR_STATE and ignoring (alertstate) ALERTS{alertstate="firing"}'

@@ -50,6 +50,9 @@ class Query:
     legend: str = ""
 
 
+AGE: Final = "dateTimeFromNow"
+"""The unit of a moment that is told by how long ago it was."""
+
 SHARE: Final[Mapping[str, Any]] = {"unit": "percentunit", "decimals": 2}
 """The properties of a column of ratios."""
 
@@ -77,8 +80,9 @@ def number(told: Told, *queries: Query, steps: Steps = GREY, link: Mapping[str, 
 
 
 def bars(told: Told, *queries: Query, steps: Steps = GREY) -> bargauge.Panel:
-    """Return a panel of one bar for each series."""
+    """Return a panel of one bar for each series, its name above it: beside it, only the name's beginning had room."""
     panel = _begin(bargauge.Panel(), told, steps).orientation(options.VizOrientation.HORIZONTAL)
+    panel = panel.name_placement(options.BarGaugeNamePlacement.TOP)
     panel = panel.reduce_options(common.ReduceDataOptions().calcs(["lastNotNull"])).min(0)
     return _ask(panel, queries, instant=True)
 
@@ -133,13 +137,38 @@ def rows(
     panel = panel.sort_by([common.TableSortByFieldState().display_name(sorted_by or columns[0].name).desc(True)])
     queries = [Query(column.expr) for column in columns]
     panel = _ask(panel, queries, instant=True, format_as_table=True).transformations(_join(labels, columns))
+    for label, heading in labels.items():
+        panel = panel.override_by_name(heading, _cells(heading, _LABEL_PIXELS.get(label, 0)))
     for column in columns:
-        if column.properties:
-            properties = [models.DynamicConfigValue(*one) for one in column.properties.items()]
-            panel = panel.override_by_name(column.name, properties)
+        properties = [models.DynamicConfigValue(*one) for one in column.properties.items()]
+        cells = _cells(column.name, _AGE_PIXELS if told.unit == AGE else 0)
+        panel = panel.override_by_name(column.name, [*cells, *properties])
     if link is not None:
         panel = panel.override_by_name(next(iter(labels.values())), [models.DynamicConfigValue("links", [dict(link)])])
     return panel
+
+
+_LABEL_PIXELS: Final = {
+    "alertname": 220,
+    "category": 300,
+    "instance": 130,
+    "marketplace": 140,
+    "metric": 165,
+    "seller": 160,
+}
+"""How wide the columns of long names are at least; of others, the heading decides."""
+
+_AGE_PIXELS: Final = 120
+
+
+def _cells(heading: str, pixels: int) -> list[models.DynamicConfigValue]:
+    """Return what all columns have: a width, and a dash for nothing.
+
+    Grafana's own least width, 150 pixels, wastes room on numbers and cuts names. Without a dash, a cell for which there
+    is no figure would say what the whole table says when it has no row.
+    """
+    width = max(pixels, 80, 24 + 8 * len(heading))
+    return [models.DynamicConfigValue("custom.minWidth", width), models.DynamicConfigValue("noValue", "–")]
 
 
 def thresholds_from(panel: stat.Panel, target: str) -> stat.Panel:

@@ -4,6 +4,7 @@ from typing import Final
 
 from grafana.generate.dashboards.frame import Frame, Row
 from grafana.generate.dashboards.panels import (
+    AGE,
     NONE_IS_BAD,
     NONE_IS_BETTER,
     NONE_IS_GOOD,
@@ -236,7 +237,7 @@ def _processes() -> tuple[Panel, ...]:
             Query(f"scrape_samples_scraped{{{WORKERS}}}", "{{instance}}"),
         ),
         rows(
-            Told("Builds", "Which versions run, and since when.", "dateTimeFromNow", "none", span=8),
+            Told("Builds", "Which versions run, and since when.", AGE, "none", span=8),
             {"instance": "Worker", "version": "Version", "python": "Python", "kafka_client": "Kafka client"},
             (
                 Column(

@@ -9,6 +9,7 @@ from grafana_foundation_sdk.models import dashboard as models
 from grafana.generate.dashboards.figures import CAUSES, ORDER_DEFECT_NAMES, REST, cause, of_each, shown, target
 from grafana.generate.dashboards.frame import ORDERS_URL, Frame, Row, choice, text_box, to_orders, worker_address
 from grafana.generate.dashboards.panels import (
+    AGE,
     SHARE,
     UNKNOWN,
     Column,
@@ -196,7 +197,7 @@ def _verdicts(metrics: Sequence[Names]) -> Panel:
         "failure alone does that, or there are fewer than the marketplace's minimum.",
         nothing="nothing to count",
         span=24,
-        height=9,
+        height=11,
     )
 
     def of_each_figure(expr: Callable[[Names], str]) -> str:
@@ -208,7 +209,7 @@ def _verdicts(metrics: Sequence[Names]) -> Panel:
 
     def must_be(names: Names) -> str:
         asked = f'max by (marketplace) (seller_target_ratio{{metric="{names.metric.name}"}})'
-        return f"0 * {_of_rest(names.gauges[0])} + on (marketplace) group_left () {asked}"
+        return f"0 * {_of_rest(names.gauges[2])} + on (marketplace) group_left () {asked}"
 
     labels = {"metric": "Metric", "window": "Window", "marketplace": "Marketplace", "condition": "Must be"}
     columns = (
@@ -256,12 +257,12 @@ def _share(names: Names) -> Iterator[Panel]:
     """Yield a share's history over each of its windows, and what it was made of."""
     ratio, numerator, denominator = names.gauges
     legend = "{{window}} {{marketplace}}"
-    told = Told(names.heading, f"{names.sentence}, by window.", "percentunit", "nothing to count", 14, 7)
+    told = Told(names.heading, f"{names.sentence}, by window.", "percentunit", "nothing to count", 12, 7)
     limit = [Query(target(names, f"{ratio}{{{SELLER}}}"), "target")] if names.metric.target is not None else []
     yield graph(told, Query(_of_rest(ratio), legend), *limit, link=to_orders())
     counts = f"{names.numerators} and {names.denominators}".capitalize()
     yield graph(
-        Told(counts, f"What the {names.title} is made of.", nothing="nothing to count", span=10, height=7),
+        Told(counts, f"What the {names.title} is made of.", nothing="nothing to count", span=12, height=7),
         Query(_of_rest(numerator), f"{names.numerators} {legend}"),
         Query(_of_rest(denominator), f"{names.denominators} {legend}"),
     )
@@ -271,16 +272,18 @@ def _number(names: Names) -> Iterator[Panel]:
     """Yield how much of a number there is now, of what kinds, and how that went."""
     (gauge,), parts = names.gauges, names.parts
     by_part = _of_rest(gauge, ", ".join(("marketplace", *parts)))
-    together = f"sum by (marketplace) ({by_part})"
-    told = Told(names.heading, f"{names.sentence}; red above what may be.", nothing=UNKNOWN, span=6, height=7)
-    limit = f"{target(names, f'{gauge}{{{SELLER}}}')} + 1"  # a whole number: red begins with the next one
+    nothing = f"0 * max by (marketplace) (seller_orders{{{SELLER}}})"  # of what there is none, there is no series
+    together = f"sum by (marketplace) ({by_part}) or {nothing}"
+    told = Told(names.heading, f"{names.sentence}; red above what may be.", nothing=UNKNOWN, span=4, height=7)
+    where = f"{gauge}{{{SELLER}}} or seller_orders{{{SELLER}}}"
+    limit = f"{target(names, where)} + 1"  # a whole number: red begins with the next one
     yield thresholds_from(number(told, Query(together, "{{marketplace}}"), link=to_orders()), limit)
     labels = {**{part: part.capitalize() for part in parts}, "marketplace": "Marketplace"}
     kinds = Told(
-        f"{names.heading} by {' and '.join(parts)}", f"{names.sentence}, by kind.", nothing="none", span=8, height=7
+        f"{names.heading} by {' and '.join(parts)}", f"{names.sentence}, by kind.", nothing="none", span=11, height=7
     )
     yield rows(kinds, labels, (Column("Open", f"{by_part} > 0"),))
-    over_time = Told(f"{names.heading} over time", f"{names.sentence}, by kind.", nothing="none", span=10, height=7)
+    over_time = Told(f"{names.heading} over time", f"{names.sentence}, by kind.", nothing="none", span=9, height=7)
     legend = " ".join(f"{{{{{label}}}}}" for label in labels)
     yield graph(over_time, Query(by_part, legend), stacked=True)
 
@@ -296,7 +299,7 @@ def _trust() -> Iterator[Panel]:
         Told(
             "Evaluation day began",
             "The windows end with this day; it begins at midnight in the marketplace's zone.",
-            "dateTimeFromNow",
+            AGE,
             UNKNOWN,
             span=6,
         ),
@@ -308,7 +311,7 @@ def _trust() -> Iterator[Panel]:
         Told(
             "Firing alerts",
             "What Prometheus says of the seller now, and since when.",
-            "dateTimeFromNow",
+            AGE,
             "none",
             span=10,
         ),

@@ -129,7 +129,8 @@ class Names:
 
 
 def _in_words(name: str) -> str:
-    return name.replace("_", " ").replace("on time", "on-time")
+    words = name.replace("_", " ").replace("on time", "on-time")
+    return words.replace("feedback received negative", "negative feedback received")
 
 
 def _begun(text: str) -> str:
