@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Final, NamedTuple, TypeAlias
 
-from stream.figures import LEDGERS, ORDERS
+from stream.figures import BY_ORDER_DATE, LEDGERS, ORDERS
 from stream.metrics import METRICS_OF, TARGETS, WINDOWS, Metric, target, target_of
 from stream.rates import headroom, ratio
 from stream.rules import Rules, start_of_day
@@ -166,7 +166,9 @@ class Values:
 
         A ratio or headroom without anything to divide by is absent (rules.md: "0 orders").
         """
-        for column, windows in self._shown.get(place) or self._show(place):
+        # Only the channel decides what is shown; the labels of violations are any text, and too many to remember.
+        about = place if place[0] == BY_ORDER_DATE.name else place[:2]
+        for column, windows in self._shown.get(about) or self._show(about):
             value_of, metric = column.kind.of, column.metric
             values = [(name, value_of(metric, totals[at], place[1], self._rules)) for at, name in windows]
             yield column, [(name, value) for name, value in values if value is not None]

@@ -18,6 +18,7 @@ from stream.gauges import (
     Group,
     GroupRenderer,
     Totals,
+    Values,
     escape,
     render_evaluation_days,
     render_minimums,
@@ -283,6 +284,17 @@ def test_what_a_renderer_remembers_never_shows(scrapes: list[dict[Group, Totals]
     renderer = GroupRenderer(Rules())
     for totals in scrapes:
         assert page(renderer.render(totals)) == page(GroupRenderer(Rules()).render(totals))
+
+
+def test_what_a_renderer_knows_of_places_does_not_grow_with_the_categories_of_violations() -> None:
+    # A category is any text that a source writes: what was remembered of each stayed for the worker's life.
+    values = Values(Rules())
+    for number in range(100):
+        found = list(values.of(("violations", US, f"category {number}", "high"), (ONE["open_violations"],)))
+        assert [pairs for _, pairs in found] == [[("180d", 1)]]
+    list(values.of(("orders", US, "MFN"), (0, 0, 0)))
+    list(values.of(("orders", US, "AFN"), (0, 0, 0)))
+    assert len(values._shown) == 3
 
 
 def test_every_target_is_shown_for_every_marketplace() -> None:
