@@ -2,7 +2,8 @@
 
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, Final, TypeVar
 
@@ -28,18 +29,31 @@ COUNTING: Final = ("claims_policy", "reversed_chargebacks", "buyer_requested_can
 class Program(click.Group):
     """Tells what is expected to go wrong in one line, and ends with status 1."""
 
+    def make_context(self, *arguments: Any, **extra: Any) -> click.Context:
+        """Read the flags before the command."""
+        with _in_one_line():
+            return super().make_context(*arguments, **extra)
+
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command that is asked for."""
-        try:
+        with _in_one_line():
             return super().invoke(ctx)
-        except UserError as problem:
-            click.echo(f"odr: {one_line(str(problem))}", err=True)
-            ctx.exit(1)
-        except click.UsageError as problem:
-            if isinstance(problem, _HELP_INSTEAD):
-                raise
-            click.echo(f"odr: {_one_line(problem)}", err=True)
-            ctx.exit(1)
+
+
+@contextmanager
+def _in_one_line() -> Iterator[None]:
+    try:
+        yield
+    except UserError as problem:
+        told = one_line(str(problem))
+    except click.UsageError as problem:
+        if isinstance(problem, _HELP_INSTEAD):
+            raise
+        told = _one_line(problem)
+    else:
+        return
+    click.echo(f"odr: {told}", err=True)
+    raise click.exceptions.Exit(1)
 
 
 _HELP_INSTEAD: Final = getattr(click.exceptions, "NoArgsIsHelpError", ())
