@@ -236,6 +236,7 @@ class Intake(Service, ConsumerRebalanceListener):  # type: ignore[misc]
         ):
             with attempt:
                 await partition.open(self._consumer)
+                self._follow_clock()  # where it follows the events, those restored may be the newest
         for source in self._sources(partition):
             self._consumer.seek(source, partition.offsets.get(self._topics[source.topic], 0))
         self._consumer.resume(*self._sources(partition))
@@ -304,6 +305,9 @@ class Intake(Service, ConsumerRebalanceListener):  # type: ignore[misc]
             if time.monotonic() - partition.moved_at > UNREACHABLE_SECONDS:
                 told = f"partition {partition.number} has not moved on from `{partition.step}`"
                 await self.crash(KafkaError(f"{told} for {UNREACHABLE_SECONDS:.0f} s"))
+        self._follow_clock()
+
+    def _follow_clock(self) -> None:
         instant = self._instant()
         if instant is not None:
             self.move_clock(instant)

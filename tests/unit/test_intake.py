@@ -19,6 +19,7 @@ from stream.worker.intake import Intake
 from stream.worker.partition import Partition
 from stream.worker.store import DataDirectory
 from stream.worker.telemetry import Telemetry
+from tests.builders import SELLER, D, apply, order
 
 SOURCES = [TopicPartition(topic, 0) for topic in CONVERTERS]
 
@@ -104,4 +105,34 @@ def test_a_topic_that_is_another_one_than_before_ends_the_worker(
         assert isinstance(intake.crash_reason, KafkaError)
         assert str(intake.crash_reason).startswith("topic orders, partition 0 ended before offset 7")
 
+    asyncio.run(run())
+
+
+def test_a_restored_partition_is_shown_on_the_day_of_its_newest_event(
+    directory: DataDirectory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # A worker that follows the events begins in 1970. After a restart it was ready, and showed empty windows of that
+    # day, until its clock's next tick.
+    settings = Settings.read(today="events")
+    evaluation = EvaluationDays(settings.rules, 0)
+    ground = Ground(settings, settings.rules, evaluation, Telemetry(list(CONVERTERS)), "cluster", 86_400.0)
+    opened = asyncio.Event()
+
+    async def restored(partition: Partition, _: Any) -> None:
+        apply(partition.accounts, order(event_time="2026-11-03T12:00:00Z"))
+        opened.set()
+
+    async def run() -> None:
+        intake = Intake(ground, directory, dispatch=lambda _: asyncio.sleep(0), advertised=lambda: "here:1")
+        intake._consumer = Idle()
+        intake._agreed = {}
+        await intake.on_partitions_assigned(SOURCES)
+        await opened.wait()
+        (partition,) = intake.own
+        shown = [counts.evaluation_day for counts in partition.accounts.sellers[SELLER].groups.values()]
+        assert shown == [D.toordinal()]
+        await intake.on_partitions_revoked(SOURCES)
+
+    monkeypatch.setattr(Partition, "open", restored)
+    monkeypatch.setattr(Partition, "pending", False)
     asyncio.run(run())
