@@ -1,12 +1,10 @@
 """Which sellers become series where not all do (STREAM_EXPORT=at_risk): those that somebody should look at."""
 
 from collections.abc import Iterator, Mapping
-from fractions import Fraction
 from typing import Final
 
-from stream.gauges import Group, Totals
-from stream.metrics import METRICS_OF, WINDOWS, target_of
-from stream.rates import failures
+from stream.gauges import Group, Totals, Values
+from stream.rates import above_half, failures
 from stream.rules import Rules
 
 SHOWN_SECONDS: Final = 3600.0
@@ -20,7 +18,7 @@ class AtRisk:
     """
 
     def __init__(self, rules: Rules) -> None:
-        self._rules = rules
+        self._values = Values(rules)
         self._last: dict[Group, tuple[tuple[int, ...], float]] = {}
 
     def choose(self, totals: Mapping[Group, Totals], at_seconds: float) -> dict[Group, Totals]:
@@ -30,24 +28,21 @@ class AtRisk:
         chosen = set()
         for group, amounts in totals.items():
             judged = list(self._judged(group, amounts))
-            failures = tuple(failed for failed, _ in judged)
-            before, changed_at = known.get(group, (failures, float("-inf")))  # a seller that is new here has not moved
-            if failures != before:
+            failed = tuple(failed for failed, _ in judged)
+            before, changed_at = known.get(group, (failed, float("-inf")))  # a seller that is new here has not moved
+            if failed != before:
                 changed_at = at_seconds
-            self._last[group] = failures, changed_at
-            if at_seconds - changed_at < SHOWN_SECONDS or any(2 * failed > allowed for failed, allowed in judged):
+            self._last[group] = failed, changed_at
+            if at_seconds - changed_at < SHOWN_SECONDS or any(at_risk for _, at_risk in judged):
                 chosen.add((group.seller_id, group.marketplace_id))
         return {
             group: amounts for group, amounts in totals.items() if (group.seller_id, group.marketplace_id) in chosen
         }
 
-    def _judged(self, group: Group, totals: Totals) -> Iterator[tuple[int, Fraction]]:
-        """Yield, for each metric and window of a group that has a target, how many failed and how many may."""
-        place = group.place
-        for metric in METRICS_OF[place[0]]:
-            target = target_of(metric, group.marketplace_id, self._rules)
-            if target is not None and metric.is_told_in(place):
-                windows = metric.windows_in(group.marketplace_id, self._rules)
-                for window, total in zip(WINDOWS[place[0]], totals, strict=True):
-                    if window in windows:
-                        yield failures(*metric.counted(total), target)
+    def _judged(self, group: Group, totals: Totals) -> Iterator[tuple[int, bool]]:
+        """Yield, for each metric and window of a group that has a target, how many failed and whether half may."""
+        for told in self._values.told_in(group.place):
+            if told.asked is not None:
+                for _, counted in told.counted(totals):
+                    failed = failures(*counted, told.asked)
+                    yield failed, above_half(failed, counted.denominator, told.asked)

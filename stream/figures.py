@@ -79,15 +79,17 @@ FIGURES: Final = (ORDERS, DEFECTIVE_ORDERS, NEGATIVE_FEEDBACK_ORDERS, CLAIM_ORDE
 _LANE_BITS: Final = 32
 _LANE: Final = (1 << _LANE_BITS) - 1
 
-ONE: Final = {
-    figure: 1 << (_LANE_BITS * lane) for ledger in LEDGERS.values() for lane, figure in enumerate(ledger.figures)
+_SHIFTS: Final = {
+    figure: _LANE_BITS * lane for ledger in LEDGERS.values() for lane, figure in enumerate(ledger.figures)
 }
+
+ONE: Final = {figure: 1 << shift for figure, shift in _SHIFTS.items()}
 """What one order, package, feedback, message or violation adds to its figure's lane."""
 
 
 def count(amount: int, figure: str) -> int:
     """Return how many of `figure` are in `amount`, of the figure's ledger."""
-    return amount // ONE[figure] & _LANE
+    return amount >> _SHIFTS[figure] & _LANE
 
 
 def counts(amount: int) -> tuple[int, ...]:

@@ -6,11 +6,14 @@ one string per name, made again only when its counts have moved, and a page is t
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
+from itertools import groupby
+from operator import attrgetter
 from typing import Final, NamedTuple, TypeAlias
 
 from stream.figures import BY_ORDER_DATE, LEDGERS, ORDERS
-from stream.metrics import METRICS_OF, TARGETS, WINDOWS, Metric, target, target_of
-from stream.rates import headroom, ratio
+from stream.metrics import METRICS_OF, TARGETS, WINDOWS, Counted, Metric, target, target_of
+from stream.rates import Target, headroom, ratio
 from stream.rules import Rules, start_of_day
 from stream.shares import Place
 
@@ -42,23 +45,24 @@ Totals: TypeAlias = tuple[int, ...]
 
 
 class Kind(NamedTuple):
-    """What a series has for a metric's amount, in a marketplace under some rules; None where it is absent."""
+    """What a series has for a metric's counts and what is asked of them, if anything; None where it is absent."""
 
-    of: Callable[[Metric, int, str, Rules], float | None]
+    of: Callable[[Counted, Target | None], float | None]
     adds_up: bool = False
 
 
-NUMERATOR: Final = Kind(lambda metric, amount, *_: metric.counted(amount).numerator, adds_up=True)
-DENOMINATOR: Final = Kind(lambda metric, amount, *_: metric.counted(amount).denominator, adds_up=True)
-RATIO: Final = Kind(lambda metric, amount, *_: ratio(*metric.counted(amount)))
-
-
-def _headroom(metric: Metric, amount: int, marketplace_id: str, rules: Rules) -> int | None:
-    asked, (numerator, denominator) = target_of(metric, marketplace_id, rules), metric.counted(amount)
+def _headroom(counted: Counted, asked: Target | None) -> int | None:
+    numerator, denominator = counted
     return headroom(numerator, denominator, asked) if asked is not None and denominator else None
 
 
+NUMERATOR: Final = Kind(lambda counted, _: counted.numerator, adds_up=True)
+DENOMINATOR: Final = Kind(lambda counted, _: counted.denominator, adds_up=True)
+RATIO: Final = Kind(lambda counted, _: ratio(*counted))
 HEADROOM: Final = Kind(_headroom)
+
+
+_BY_CHANNEL: Final = ("seller", "marketplace", "channel", "window")
 
 
 class Column(NamedTuple):
@@ -74,28 +78,27 @@ class Column(NamedTuple):
 
 
 def _columns(metrics: Sequence[Metric]) -> Iterator[Column]:
-    """Yield the names of a ledger's metrics.
+    """Yield the names of a ledger's metrics, all of one metric's together.
 
-    Shares of orders by channel have one denominator together, and counts that are called as their figures.
+    Shares of orders by channel have one denominator together: it comes with the first of them.
     """
     by_channel = [metric for metric in metrics if metric.by_channel]
-    labels = ("seller", "marketplace", "channel", "window")
     if by_channel:
-        orders = Family(f"seller_{ORDERS}", "Counted orders in the window, by order date.", labels)
+        orders = Family(f"seller_{ORDERS}", "Counted orders in the window, by order date.", _BY_CHANNEL)
         yield Column(orders, by_channel[0], DENOMINATOR)
-    for metric in by_channel:
-        counts = Family(f"seller_{metric.numerator}", f"Of the {metric.among}: {metric.meaning}.", labels)
-        yield Column(counts, metric, NUMERATOR)
-    for metric in by_channel:
-        share = Family(f"{metric.gauge}_ratio", f"Share of {metric.among}, 0-1: {metric.meaning}.", labels)
-        yield Column(share, metric, RATIO)
-    for metric in by_channel:
-        if metric.target is not None:
-            told = "How many more defective orders fit before the target is missed; negative when it is."
-            yield Column(Family(f"{metric.gauge}_headroom_orders", told, labels), metric, HEADROOM)
     for metric in metrics:
-        if not metric.by_channel:
-            yield from _columns_of(metric)
+        yield from _columns_by_channel(metric) if metric.by_channel else _columns_of(metric)
+
+
+def _columns_by_channel(metric: Metric) -> Iterator[Column]:
+    """Yield the names of a share by channel, whose numerator is called as its figure."""
+    counts = Family(f"seller_{metric.numerator}", f"Of the {metric.among}: {metric.meaning}.", _BY_CHANNEL)
+    yield Column(counts, metric, NUMERATOR)
+    share = Family(f"{metric.gauge}_ratio", f"Share of {metric.among}, 0-1: {metric.meaning}.", _BY_CHANNEL)
+    yield Column(share, metric, RATIO)
+    if metric.target is not None:
+        told = "How many more defective orders fit before the target is missed; negative when it is."
+        yield Column(Family(f"{metric.gauge}_headroom_orders", told, _BY_CHANNEL), metric, HEADROOM)
 
 
 def _columns_of(metric: Metric) -> Iterator[Column]:
@@ -147,11 +150,18 @@ def escape(text: str) -> str:
     return text.replace("\\", r"\\").replace("\n", r"\n").replace('"', r"\"")
 
 
-class _Shown(NamedTuple):
-    """The windows of one column that a place shows: their place among the ledger's, and their names."""
+class Told(NamedTuple):
+    """A metric in a place: what is asked of it, its windows there (which of the ledger's, and its name), its names."""
 
-    column: Column
+    metric: Metric
+    asked: Target | None
     windows: tuple[tuple[int, str], ...]
+    columns: tuple[Column, ...]
+
+    def counted(self, totals: Totals) -> list[tuple[str, Counted]]:
+        """Return the metric's counts in each of its windows."""
+        counted = self.metric.counted
+        return [(name, counted(totals[at])) for at, name in self.windows]
 
 
 class Values:
@@ -159,30 +169,34 @@ class Values:
 
     def __init__(self, rules: Rules) -> None:
         self._rules = rules
-        self._shown: dict[Place, list[_Shown]] = {}
+        self._told: dict[Place, list[Told]] = {}
 
     def of(self, place: Place, totals: Totals) -> Iterator[tuple[Column, list[tuple[str, float]]]]:
         """Yield each of the ledger's `COLUMNS` with the name of each window that has a value, and the value.
 
         A ratio or headroom without anything to divide by is absent (rules.md: "0 orders").
         """
+        for told in self.told_in(place):
+            counted, asked = told.counted(totals), told.asked
+            for column in told.columns:
+                value_of = column.kind.of
+                yield column, [(name, value) for name, of in counted if (value := value_of(of, asked)) is not None]
+
+    def told_in(self, place: Place) -> list[Told]:
+        """Return the ledger's metrics as they are told in a place."""
         # Only the channel decides what is shown; the labels of violations are any text, and too many to remember.
         about = place if place[0] == BY_ORDER_DATE.name else place[:2]
-        for column, windows in self._shown.get(about) or self._show(about):
-            value_of, metric = column.kind.of, column.metric
-            values = [(name, value_of(metric, totals[at], place[1], self._rules)) for at, name in windows]
-            yield column, [(name, value) for name, value in values if value is not None]
+        return self._told.get(about) or self._tell(about)
 
-    def _show(self, place: Place) -> list[_Shown]:
+    def _tell(self, place: Place) -> list[Told]:
         ledger, marketplace_id = place[:2]
-        shown = []
-        for column in COLUMNS[ledger]:
-            metric = column.metric
+        told = []
+        for metric, columns in groupby(COLUMNS[ledger], attrgetter("metric")):
             theirs = metric.windows_in(marketplace_id, self._rules) if metric.is_told_in(place) else ()
-            windows = [(at, window.name) for at, window in enumerate(WINDOWS[ledger]) if window in theirs]
-            shown.append(_Shown(column, tuple(windows)))
-        self._shown[place] = shown
-        return shown
+            windows = tuple((at, window.name) for at, window in enumerate(WINDOWS[ledger]) if window in theirs)
+            told.append(Told(metric, target_of(metric, marketplace_id, self._rules), windows, tuple(columns)))
+        self._told[place] = told
+        return told
 
 
 def series_labels(column: Column, group: Group) -> str:
@@ -261,6 +275,7 @@ def render_evaluation_days(days: Mapping[str, int], rules: Rules) -> Iterator[st
         yield f"{EVALUATION_DAY.name}{{{labels(EVALUATION_DAY.labels, marketplace_id)}}} {start!r}\n"
 
 
+@lru_cache(maxsize=1024)  # a group's names have the same labels, one after the other
 def labels(names: Sequence[str], *values: str) -> str:
     """Return labels as they stand between the braces of a series."""
     return ",".join(f'{name}="{escape(value)}"' for name, value in zip(names, values, strict=True))

@@ -1,7 +1,7 @@
 """What share went wrong: ratios, targets, headroom, intervals and verdicts, judged on exact fractions."""
 
 from fractions import Fraction
-from math import ceil, floor, sqrt
+from math import sqrt
 from typing import Final, Literal, NamedTuple
 
 Condition = Literal["less_than", "greater_than", "at_least", "equals"]
@@ -36,23 +36,27 @@ def headroom(numerator: int, denominator: int, target: Target) -> int:
     Negative where it is missed already: -2 means that two failures would have to stop counting. Exactly at a limit that
     must not be reached is -1 (rules.md: "Headroom").
     """
-    bar = target.value * denominator
+    value, per = target.value.as_integer_ratio()
+    bar = value * denominator  # whole numbers of 1 / per: `per` divides it where the bar is met exactly
     if target.condition == "less_than":
-        return ceil(bar) - 1 - numerator
+        return -(-bar // per) - 1 - numerator
     if target.condition == "greater_than":
-        return numerator - floor(bar) - 1
+        return numerator - bar // per - 1
     if target.condition == "at_least":
-        return numerator - ceil(bar)
-    return floor(bar) - numerator
+        return numerator + -bar // per
+    return bar // per - numerator
 
 
-def failures(numerator: int, denominator: int | None, target: Target) -> tuple[int, Fraction]:
-    """Return how many failed, and how many may: the share of `denominator` at which the target begins to be missed."""
-    if denominator is None:
-        return numerator, target.value
-    if target.counts_failures:
-        return numerator, target.value * denominator
-    return denominator - numerator, (1 - target.value) * denominator
+def failures(numerator: int, denominator: int | None, target: Target) -> int:
+    """Return how many failed, of a share or of a number."""
+    return numerator if denominator is None or target.counts_failures else denominator - numerator
+
+
+def above_half(failed: int, denominator: int | None, target: Target) -> bool:
+    """Return whether more failed than half of the failures at which the target begins to be missed."""
+    value, per = target.value.as_integer_ratio()
+    allowed = value if target.counts_failures else per - value
+    return 2 * failed * per > allowed * (1 if denominator is None else denominator)
 
 
 def low_volume(denominator: int, target: Target, minimum_denominator: int | None) -> bool:
@@ -83,8 +87,7 @@ def verdict(
     room = headroom(numerator, denominator, target)
     if room < 0:
         return "missed"
-    failures = numerator if target.counts_failures else denominator - numerator
-    if failures == 0 and low_volume(denominator, target, minimum_denominator):
+    if failures(numerator, denominator, target) == 0 and low_volume(denominator, target, minimum_denominator):
         return "good"
     ahead_misses = ahead is not None and ahead[1] > 0 and headroom(*ahead, target) < 0
     return "at_risk" if room == 0 or ahead_misses else "good"

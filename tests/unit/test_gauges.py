@@ -294,7 +294,7 @@ def test_what_a_renderer_knows_of_places_does_not_grow_with_the_categories_of_vi
         assert [pairs for _, pairs in found] == [[("180d", 1)]]
     list(values.of(("orders", US, "MFN"), (0, 0, 0)))
     list(values.of(("orders", US, "AFN"), (0, 0, 0)))
-    assert len(values._shown) == 3
+    assert len(values._told) == 3
 
 
 def test_every_target_is_shown_for_every_marketplace() -> None:

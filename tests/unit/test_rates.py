@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stream.metrics import TARGETS, target
-from stream.rates import Condition, Target, failures, headroom, interval, low_volume, ratio, verdict
+from stream.rates import Condition, Target, above_half, failures, headroom, interval, low_volume, ratio, verdict
 from stream.rules import Marketplace, Rules
 from tests import recount
 from tests.builders import DE, INDIA, US
@@ -199,33 +199,40 @@ def test_a_figure_misses_its_target_exactly_where_no_headroom_is_left(
 
 
 @pytest.mark.parametrize(
-    ("metric", "numerator", "denominator", "expected"),
+    ("metric", "numerator", "denominator", "failed", "half"),
     [
-        ("order_defect", 3, 400, (3, 4)),
-        ("cancellation", 0, 10, (0, Fraction(1, 4))),
-        ("valid_tracking", 97, 100, (3, 5)),
-        ("on_time_delivery", 100, 100, (0, 3)),
-        ("contact_response", 0, 20, (20, 2)),
-        ("contact_response", 0, 0, (0, 0)),
-        ("open_violations", 2, None, (2, 0)),
-        ("open_violations", 0, None, (0, 0)),
+        ("order_defect", 3, 400, 3, True),
+        ("order_defect", 2, 400, 2, False),
+        ("cancellation", 0, 10, 0, False),
+        ("cancellation", 1, 80, 1, False),
+        ("cancellation", 1, 79, 1, True),
+        ("valid_tracking", 97, 100, 3, True),
+        ("valid_tracking", 98, 100, 2, False),
+        ("on_time_delivery", 100, 100, 0, False),
+        ("contact_response", 0, 20, 20, True),
+        ("contact_response", 19, 20, 1, False),
+        ("contact_response", 0, 0, 0, False),
+        ("open_violations", 2, None, 2, True),
+        ("open_violations", 0, None, 0, False),
     ],
 )
-def test_failures_are_what_went_wrong_and_how_much_of_it_may(
-    metric: str, numerator: int, denominator: int | None, expected: tuple[int, Fraction]
+def test_failures_are_what_went_wrong_and_half_of_what_is_allowed_is_met_not_passed(
+    metric: str, numerator: int, denominator: int | None, failed: int, *, half: bool
 ) -> None:
-    assert failures(numerator, denominator, TARGETS[metric]) == expected
+    assert failures(numerator, denominator, TARGETS[metric]) == failed
+    assert above_half(failed, denominator, TARGETS[metric]) is half
 
 
 @given(shares(), FRACTIONS, st.sampled_from(CONDITIONS))
-def test_more_failures_than_may_be_miss_the_target_and_fewer_do_not(
+def test_half_of_what_is_allowed_is_half_of_where_the_target_begins_to_be_missed(
     share: tuple[int, int], value: Fraction, condition: Condition
 ) -> None:
     asked = Target(condition, Fraction(0) if condition == "equals" else value)
-    failed, allowed = failures(*share, asked)
+    failed, allowed = failures(*share, asked), asked.value if asked.counts_failures else 1 - asked.value
     assert 0 <= failed <= share[1]
-    if failed != allowed:  # whether exactly so many still fit is the condition's own
-        assert (failed > allowed) is (not meets(*share, asked))
+    assert above_half(failed, share[1], asked) is (failed > allowed * share[1] / 2)
+    if failed != allowed * share[1]:  # whether exactly so many still fit is the condition's own
+        assert (failed > allowed * share[1]) is (not meets(*share, asked))
 
 
 @given(shares(10**7))
