@@ -67,8 +67,8 @@ class Account:
 
     @property
     def marketplaces(self) -> list[str]:
-        """The marketplaces in which anything is counted, in order."""
-        return sorted({place[1] for place in self.groups})
+        """The marketplaces of its events, in order, whether anything is counted there or not."""
+        return sorted({marketplace_id for marketplace_id, _ in self.newest})
 
 
 class Accounts:

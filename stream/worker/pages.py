@@ -148,7 +148,7 @@ class Pages(Service):  # type: ignore[misc]
     # Metrics and health checks.
 
     async def _metrics(self, _: web.Request) -> web.Response:
-        scrape = self._exposition.take(self._intake)
+        scrape = await self._exposition.take_in_slices(self._intake)
         page = await asyncio.get_running_loop().run_in_executor(None, self._exposition.render, scrape)
         return web.Response(body=page, headers={"Content-Type": CONTENT_TYPE})
 

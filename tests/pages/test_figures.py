@@ -1,12 +1,16 @@
 """A seller's figures as the API tells them: whatever places they are counted in, and whichever day is asked for."""
 
 import json
+from datetime import date, timedelta
 from typing import Any
+
+import pytest
 
 from stream import health
 from stream.rules import Rules
-from tests.builders import DE, SELLER, US, accounts_on, apply, held, message, order, violation
+from tests.builders import DE, SELLER, US, D, accounts_on, apply, claim, held, message, order, violation
 from tests.pages.serving import LivePages
+from tests.recount import parse_metrics
 
 
 def figures(pages: LivePages, query: str = "") -> list[dict[str, Any]]:
@@ -61,3 +65,20 @@ def test_a_sellers_places_are_gone_through_once_however_many_marketplaces_there_
 
     assert len({figure["marketplace"] for figure in found}) == 30
     assert counted.reads == 1
+
+
+@pytest.mark.parametrize("as_of", [D + timedelta(days=1), D - timedelta(days=200)])
+def test_a_seller_of_whom_nothing_is_counted_has_no_figures_of_days_to_come_either(
+    pages: LivePages, as_of: date
+) -> None:
+    # Its claim waits for its order: of such a seller any day was answered, as if it had figures.
+    pages.apply(claim("pending"))
+    assert pages.get(f"/api/sellers/{SELLER}/health?as_of={D}").status == 200
+    assert pages.get(f"/api/sellers/{SELLER}/health?as_of={as_of}").status == 400
+
+
+def test_a_marketplace_of_which_nothing_is_counted_has_its_targets_and_its_day(pages: LivePages) -> None:
+    pages.apply(claim("pending", marketplace_id=DE))
+    series = parse_metrics(pages.get("/metrics").read().decode())
+    told = {name for name, labels in series if ("marketplace", DE) in labels}
+    assert {"seller_target_ratio", "seller_evaluation_day_timestamp_seconds"} <= told
