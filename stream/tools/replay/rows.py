@@ -1,6 +1,7 @@
 """What a replay tells: a row for each day, seller, marketplace, channel, metric and window, as text and as a table."""
 
 import csv
+import sys
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -12,6 +13,7 @@ from rich.text import Text
 
 from stream.days import iso_day
 from stream.figures import BY_DETECTION
+from stream.lines import one_line
 from stream.metrics import METRICS_OF, OFFICIAL, ORDER_DEFECT, WINDOWS
 from stream.rates import low_volume, ratio
 from stream.replay import Replayed
@@ -67,10 +69,26 @@ def rows(replayed: Replayed, rules: Rules) -> Iterator[Row]:
 
 # Comma-separated values: the parts of a replay, and what is asked for.
 
+_BLOCK_BYTES: Final = 1 << 24
+"""What Arrow reads at a time: no row may be longer, and ids are as long as their producers like."""
+
+
+_CSV_LINE_END: Final = "\r\n"
+
+
+class _Lines:
+    """What csv writes to; its lines end in a line feed here, but it quotes a carriage return only where its own do."""
+
+    def __init__(self, file: TextIO) -> None:
+        self._file = file
+
+    def write(self, line: str) -> None:
+        self._file.write(line.removesuffix(_CSV_LINE_END) + "\n")
+
 
 def write_part(file: TextIO, found: Iterable[Row]) -> None:
-    """Write rows without a header."""
-    csv.writer(file, lineterminator="\n").writerows(found)
+    """Write rows without a header; text is as it is in the events, quoted where it must be."""
+    csv.writer(_Lines(file), lineterminator=_CSV_LINE_END).writerows(found)
 
 
 def write_csv(path: Path, parts: Iterable[Path]) -> None:
@@ -85,6 +103,7 @@ def write_csv(path: Path, parts: Iterable[Path]) -> None:
 
 def read_part(path: Path) -> Iterator[Row]:
     """Yield the rows of a part."""
+    csv.field_size_limit(sys.maxsize)  # it refuses more than 128 KiB, which an id may have
     with path.open(encoding="utf-8", newline="") as file:
         for fields in csv.reader(file):
             names, numbers = fields[:_NAMES], fields[_NAMES:]
@@ -104,7 +123,7 @@ def write_parquet(path: Path, parts: Iterable[Path]) -> None:
     import pyarrow.parquet  # noqa: PLC0415
 
     schema = pa.schema([(name, _arrow_type(pa, name)) for name in Row._fields])
-    read = pa.csv.ReadOptions(column_names=Row._fields)
+    read = pa.csv.ReadOptions(column_names=Row._fields, block_size=_BLOCK_BYTES)
     lines = pa.csv.ParseOptions(newlines_in_values=True)
     convert = pa.csv.ConvertOptions(column_types=schema, null_values=[""], strings_can_be_null=False)
     with pa.parquet.ParquetWriter(path, schema) as writer:
@@ -154,8 +173,8 @@ def _summary(groups: dict[_Group, list[Row]]) -> Table:
         seller, marketplace, channel = group
         then, last = worst[group], groups[group][-1]
         table.add_row(
-            Text(_printable(seller)),
-            Text(_printable(f"{channel} {marketplace}")),
+            Text(one_line(seller)),
+            Text(one_line(f"{channel} {marketplace}")),
             _share(then.numerator_then, then.denominator_then),
             then.day,
             _share(last.numerator_then, last.denominator_then),
@@ -170,7 +189,7 @@ def _badness(row: Row) -> tuple[bool, float]:
 
 
 def _day_by_day(group: _Group, days: Sequence[Row]) -> Table:
-    table = Table("day", "known then", "known now", "difference", title=Text(_printable(" · ".join(group))))
+    table = Table("day", "known then", "known now", "difference", title=Text(one_line(" · ".join(group))))
     for row in days:
         known = row.ratio_then is not None and row.ratio_now is not None
         gap = f"{100 * ((row.ratio_now or 0) - (row.ratio_then or 0)):+.2f}" if known else "-"
@@ -193,7 +212,3 @@ def sparkline(values: Sequence[float | None], width: int = _WIDEST) -> str:
     bars = [max((value for value in part if value is not None), default=None) for part in slices]
     top = max((bar for bar in bars if bar is not None), default=0.0) or 1.0
     return "".join(" " if bar is None else _BARS[round(bar / top * (len(_BARS) - 1))] for bar in bars)
-
-
-def _printable(text: str) -> str:
-    return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in text)
