@@ -18,7 +18,8 @@ from typing import Any, Final
 
 import msgspec
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
+from rich.text import Text
 
 from stream.agreement import agreement
 from stream.errors import UserError
@@ -210,12 +211,18 @@ def _raise_first(work: Sequence[Future[None]]) -> None:
             future.result()
 
 
+class _Rate(ProgressColumn):
+    def render(self, task: Task) -> Text:
+        return Text(f"{task.speed or 0:,.0f}/s")  # at first there is none
+
+
 @contextmanager
 def _progress(records: int, console: Console) -> Iterator[Callable[[int], None]]:
     columns = (
         TextColumn("replayed"),
         BarColumn(),
-        TextColumn("{task.completed:,.0f} of {task.total:,.0f} events, {task.speed:,.0f}/s"),
+        TextColumn("{task.completed:,.0f} of {task.total:,.0f} events,"),
+        _Rate(),
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
