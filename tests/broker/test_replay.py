@@ -3,10 +3,8 @@
 import csv
 import gzip
 import json
-import os
 import random
 import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -19,6 +17,7 @@ import pytest
 
 from stream.tools.kafka import Broker
 from tests import recount
+from tests.blocks import promtool
 from tests.broker.harness import DAY, Cluster, assert_exact, eventually, exposed, history
 from tests.recount import WINDOWS, InputEvent, gauge_differences, gauges
 
@@ -179,17 +178,6 @@ def test_a_replay_that_was_stopped_goes_on_where_it_was(cluster: Cluster) -> Non
     assert "parts were done before" in went_on.stderr
     assert told(again) == told(whole)
     assert list((data / "replay").iterdir()) == []
-
-
-def promtool() -> str:
-    """Where promtool is; where there is none: skipped, but in CI a failure."""
-    found = shutil.which("promtool")
-    if found is None:
-        missing = "promtool is needed: apt-get install prometheus"
-        if os.environ.get("CI"):
-            pytest.fail(missing, pytrace=False)
-        pytest.skip(missing)
-    return found
 
 
 def samples(blocks: Path) -> dict[tuple[str, frozenset[tuple[str, str]], int], float]:

@@ -6,7 +6,6 @@ future would keep a running Prometheus from storing any later scrape.
 
 import shutil
 import subprocess
-import tempfile
 from collections import defaultdict
 from collections.abc import Iterable
 from itertools import chain
@@ -22,6 +21,7 @@ JOB: Final = "replay"
 SUFFIX: Final = "_event_time"
 """Put behind the gauges' own names: what a replay tells must not be mistaken for what was scraped."""
 
+_BLOCKS: Final = "blocks"
 _LABELS: Final = ("job", "replay", "knowledge")
 
 
@@ -39,27 +39,42 @@ def require_promtool() -> str:
     return promtool
 
 
-def write_blocks(directory: Path, replayed: Iterable[Replayed], name: str, rules: Rules, now: float) -> None:
-    """Make blocks of the replay called `name` in `directory`, which a Prometheus may be reading: all of them or none.
+def make_blocks(made: Path, replayed: Iterable[Replayed], name: str, rules: Rules, now: float) -> None:
+    """Make blocks of the replay called `name` in the folder `made`, in place of what is there: all of them or none.
 
     Raises BlocksError where promtool can't.
     """
-    directory.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=directory, prefix=".unfinished-") as unfinished:
-        text = Path(unfinished, "samples.txt")
+    shutil.rmtree(made, ignore_errors=True)
+    made.mkdir(parents=True)
+    try:
+        text = made / "samples.txt"
         with text.open("w", encoding="utf-8") as file:
             written = write_samples(file, replayed, name, rules, now)
-        if not written:
-            return
-        made = Path(unfinished, "blocks")
-        # The default of a block for every two hours takes a thousand times as long for daily samples.
-        command = [require_promtool(), "tsdb", "create-blocks-from", "openmetrics", "--max-block-duration=8760h"]
-        ended = subprocess.run([*command, str(text), str(made)], capture_output=True, text=True, check=False)  # noqa: S603
-        if ended.returncode:
-            raise BlocksError(f"promtool: {(ended.stderr or ended.stdout).strip().splitlines()[-1]}")
-        for block in made.iterdir():
-            if block.is_dir():
-                block.rename(directory / block.name)
+        if written:
+            _create_blocks(text, made / _BLOCKS)
+        text.unlink()
+    except Exception:
+        shutil.rmtree(made)
+        raise
+
+
+def _create_blocks(text: Path, blocks: Path) -> None:
+    # The default of a block for every two hours takes a thousand times as long for daily samples.
+    command = [require_promtool(), "tsdb", "create-blocks-from", "openmetrics", "--max-block-duration=8760h"]
+    ended = subprocess.run([*command, str(text), str(blocks)], capture_output=True, text=True, check=False)  # noqa: S603
+    if ended.returncode:
+        raise BlocksError(f"promtool: {(ended.stderr or ended.stdout).strip().splitlines()[-1]}")
+
+
+def move_blocks(made: Path, directory: Path) -> None:
+    """Move what has been made into `directory`, which a Prometheus may be reading; stopped, it goes on when repeated.
+
+    `made` is on the same disk, and gone in the end.
+    """
+    for block in made.glob(f"{_BLOCKS}/*"):
+        if block.is_dir():
+            block.rename(directory / block.name)
+    shutil.rmtree(made, ignore_errors=True)
 
 
 def write_samples(file: TextIO, replayed: Iterable[Replayed], name: str, rules: Rules, now: float) -> int:

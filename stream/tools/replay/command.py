@@ -4,7 +4,7 @@ import asyncio
 import os
 import tempfile
 import time
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 from rich.console import Console
@@ -43,7 +43,6 @@ def replay(  # noqa: PLR0913 - one for each flag
         _feed(settings, source, speed, into, console)
         return
     asked = Asked(settings.rules, first_day, _last_day(settings, first_day, last_day), seller, marketplace)
-    name = name or f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
     shown = table if table is not None else not (csv or parquet or blocks)
     plan = Replay(source, asked, Outputs(shown, csv, parquet, blocks, name), settings.data_dir / "replay").run(
         processes or os.cpu_count() or 1, console

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -26,7 +27,7 @@ from stream.errors import UserError
 from stream.events import Event
 from stream.replay import Replayed, replay
 from stream.rules import Rules
-from stream.tools.replay.blocks import require_promtool, write_blocks
+from stream.tools.replay.blocks import make_blocks, move_blocks, require_promtool
 from stream.tools.replay.history import History, Plan, Source, events
 from stream.tools.replay.rows import read_part, rows, show, write_csv, write_parquet, write_part
 
@@ -50,13 +51,16 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Outputs:
-    """Where results go; `blocks` is a directory of a Prometheus, in which the replay is called `name`."""
+    """Where results go; `blocks` is a directory of a Prometheus, in which the replay is called `name`.
+
+    Where that is None, it is called by when it was begun.
+    """
 
     table: bool
     csv: Path | None
     parquet: Path | None
     blocks: Path | None
-    name: str
+    name: str | None
 
     @property
     def in_rows(self) -> bool:
@@ -92,15 +96,31 @@ class Part:
     done: Path
 
     def work(self) -> None:
-        """Replay the part and write what is asked for."""
+        """Replay the part and write what is asked for.
+
+        From the moment at which all of it is ready, it is not made again: repeated, the rest is only put in its place.
+        """
+        ready = self.done.with_suffix(".ready")
+        if not ready.exists():
+            self._make().rename(ready)
+        if self.outputs.blocks is not None:
+            move_blocks(self._made_blocks(self.outputs.blocks), self.outputs.blocks)
+        ready.rename(self.done)
+
+    def _make(self) -> Path:
         found = list(self._replayed(events(self.history, self.number, self.asked.seller, _advance)))
         if self.outputs.blocks is not None:
-            write_blocks(self.outputs.blocks, found, self.plan.name, self.asked.rules, self.plan.began_at)
+            made = self._made_blocks(self.outputs.blocks)
+            make_blocks(made, found, self.plan.name, self.asked.rules, self.plan.began_at)
         unfinished = self.done.with_suffix(".unfinished")
         with unfinished.open("w", encoding="utf-8", newline="") as file:
             if self.outputs.in_rows:
                 write_part(file, (row for of in found for row in rows(of, self.asked.rules)))
-        unfinished.rename(self.done)
+        return unfinished
+
+    def _made_blocks(self, directory: Path) -> Path:
+        """Return where blocks are until the part is ready: on the disk of the others, hidden from Prometheus."""
+        return directory / f".unfinished-{self.done.parent.name}-{self.done.stem}"
 
     def _replayed(self, told: Sequence[Event]) -> Iterator[Replayed]:
         if not told:
@@ -126,7 +146,8 @@ class Replay:
         """Return a name under which only the same replay goes on."""
         asked = self._asked
         days = asked.first_day, asked.last_day, asked.seller, asked.marketplace
-        outputs = self._outputs.blocks, self._outputs.in_rows
+        blocks = self._outputs.blocks and self._outputs.blocks.absolute()
+        outputs = blocks, self._outputs.name, self._outputs.in_rows
         told = self._source.identity, sorted(agreement(asked.rules).items()), days, outputs
         return hashlib.sha256(repr(told).encode()).hexdigest()[:16]
 
@@ -145,17 +166,24 @@ class Replay:
         with _progress(plan.records, console) as progress:
             _work_all(left, processes, progress)
         self._write([part.done for part in parts])
+        self._plan_file.unlink()  # first: without it nothing goes on, and no half of the parts is done again
         shutil.rmtree(self._directory)
         return plan
 
+    @property
+    def _plan_file(self) -> Path:
+        return self._directory / "plan.json"
+
     def _plan(self, console: Console) -> Plan:
-        file = self._directory / "plan.json"
-        if file.exists():
-            return msgspec.json.decode(file.read_bytes(), type=Plan)
+        if self._plan_file.exists():
+            return msgspec.json.decode(self._plan_file.read_bytes(), type=Plan)
         shutil.rmtree(self._directory, ignore_errors=True)
         self._directory.mkdir(parents=True)
-        plan = self._source.plan(self._directory, self._outputs.name, console)
-        file.write_bytes(msgspec.json.encode(plan))
+        name = self._outputs.name or f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
+        plan = self._source.plan(self._directory, name, console)
+        unfinished = self._plan_file.with_suffix(".unfinished")
+        unfinished.write_bytes(msgspec.json.encode(plan))
+        unfinished.rename(self._plan_file)
         return plan
 
     def _write(self, parts: Sequence[Path]) -> None:
