@@ -3,7 +3,6 @@
 import asyncio
 import json
 import logging
-import os
 import sys
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
@@ -239,9 +238,11 @@ _FILE: Final = click.Path(dir_okay=False, path_type=Path)
 )
 @click.option("--name", help="What the replay is called in Prometheus [default: when it was begun].")
 @click.option("--table/--no-table", default=None, help="Print a table [default: where nothing else is asked for].")
-@click.option("--processes", type=click.IntRange(1), default=os.cpu_count(), help="At a time [default: one a core].")
-@click.option("--live", is_flag=True, help="Feed history into topics again, as if it happened now.")
-@click.option("--speed", type=SPEED, default="1d/s", help="With --live: history per second [default 1d/s].")
+@click.option("--processes", type=click.IntRange(1), help="At a time [default: one a core].")
+@click.option(
+    "--live", is_flag=True, help="Feed history into topics again, as if it happened now; it must fit into memory."
+)
+@click.option("--speed", type=SPEED, help="With --live: history per second [default 1d/s].")
 @click.option("--into", help="With --live: the topic prefix to feed; run a worker on it with STREAM_TODAY=events.")
 @with_settings(*CONNECTION, *COUNTING, "today", "data_dir")
 def replay(settings: Settings, file: Path | None, **asked: Any) -> None:
@@ -249,6 +250,9 @@ def replay(settings: Settings, file: Path | None, **asked: Any) -> None:
 
     History is the input topics, or FILE as `odr archive` writes it. No live worker is touched. A replay that is stopped
     goes on where it was when the same command is given again.
+
+    With --live nothing is computed or written: the chosen seller, the chosen marketplace's orders or all of history is
+    fed until the end of --to, and what happened before --from at once.
     """
     from stream.tools.replay.command import replay as run  # noqa: PLC0415
 
