@@ -135,6 +135,7 @@ def test_every_day_of_the_topics_is_told_as_known_then_and_now_and_the_api_agree
                 if key[0] == day.isoformat() and any(now) and (metric, marketplace, window) in kept:
                     wanted[seller][key] = now
             # Both ways, and of everybody: what a replay tells and the API doesn't is as wrong as the other way round.
+            assert any(wanted.values())
             assert {seller: answered(worker, seller, day) for seller in wanted} == wanted
 
 

@@ -5,7 +5,7 @@ import json
 import multiprocessing
 import re
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from datetime import date
 from pathlib import Path
@@ -132,6 +132,36 @@ def test_the_same_words_for_another_folder_are_another_replay(
     monkeypatch.chdir(tmp_path / "elsewhere")
     assert replay(source, tmp_path, "march")._directory != here
     assert replay(source, tmp_path, "march", str(tmp_path / "prometheus"))._directory == here
+
+
+def test_a_replay_that_is_stopped_while_it_tidies_up_is_over(
+    source: FileSource, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Where the parts went first and the plan last, the same command made the parts that were gone once more, and blocks
+    # of them under the name of those that there were.
+    def half_removed(directory: Path, **_: object) -> None:
+        if (directory / "part-00000.csv").exists():
+            (directory / "part-00000.csv").unlink()
+            raise Stop
+
+    def one_after_the_other(left: Sequence[Part], _: int, progress: Callable[[int], None]) -> None:
+        for part in left:
+            part.work()
+        progress(0)
+
+    monkeypatch.setattr(run, "_work_all", one_after_the_other)
+    outputs = Outputs(table=False, csv=tmp_path / "days.csv", parquet=None, blocks=None, name=None)
+    console = Console(file=io.StringIO())
+    with monkeypatch.context() as patched:
+        patched.setattr(shutil, "rmtree", half_removed)
+        with pytest.raises(Stop):
+            Replay(source, ASKED, outputs, tmp_path / "replay").run(1, console)
+    told = (tmp_path / "days.csv").read_bytes()
+    Replay(source, ASKED, outputs, tmp_path / "replay").run(1, console)
+    assert isinstance(console.file, io.StringIO)
+    assert "going on" not in console.file.getvalue()
+    assert (tmp_path / "days.csv").read_bytes() == told
+    assert list((tmp_path / "replay").iterdir()) == []
 
 
 def drawn(*, terminal: bool) -> str:
