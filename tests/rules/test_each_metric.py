@@ -216,6 +216,54 @@ def test_a_seller_that_missed_it_in_another_window_a_day_ago_is_no_new_one(tmp_p
     promtool_tests(tmp_path, {"evaluation_interval": "30m", "tests": [case]}, *RULE_FILES)
 
 
+def violations(seller: int, values: str) -> dict[str, str]:
+    kind = 'category="listing", severity="high", window="180d"'
+    about = f'job="odr", instance="a:6066", seller="S{seller}", marketplace="{MARKETPLACE}", {kind}'
+    return {"series": f"seller_open_violations{{{about}}}", "values": values}
+
+
+def many_with_violations(names: Names, name: str, *, new: int, before: int, fires: bool) -> dict[str, Any]:
+    """Return a case: `new` sellers have open violations within half an hour, `before` had one for a day and more."""
+    given = [violations(seller, "0+0x48 2+0x10") for seller in range(new)]
+    given += [violations(new + seller, "1+0x48 2+0x10") for seller in range(before)]
+    alert = {
+        "exp_labels": {
+            "job": "odr",
+            "marketplace": MARKETPLACE,
+            "metric": "open_violations",
+            "scope": "pipeline",
+            "severity": "warning",
+        },
+        "exp_annotations": {
+            "summary": f"Many sellers in {MARKETPLACE} at once: open violations, more than there may be",
+            "description": f"In {MARKETPLACE} {new} sellers with more open violations than the 0 that there may be had "
+            "no more than that a day ago.",
+            "dashboard": f"/d/odr-overview?var-marketplace={MARKETPLACE}",
+            "runbook_url": "grafana/runbooks/ManySellersMissTarget.md",
+        },
+    }
+    return {
+        "name": name,
+        "interval": "30m",
+        "input_series": [target_series(names), *given],
+        "alert_rule_test": [
+            {"eval_time": "24h30m", "alertname": "ManySellersMissTarget", "exp_alerts": []},
+            {"eval_time": "25h", "alertname": "ManySellersMissTarget", "exp_alerts": [alert] if fires else []},
+        ],
+    }
+
+
+def test_many_sellers_with_open_violations_at_once_are_told(tmp_path: Path) -> None:
+    (names,) = [names for names in judged() if not names.is_share]
+    cases = [
+        many_with_violations(names, "five who had none", new=5, before=0, fires=True),
+        many_with_violations(names, "four are no crowd", new=4, before=0, fires=False),
+        many_with_violations(names, "more than half as many as had some", new=5, before=9, fires=True),
+        many_with_violations(names, "no more than half as many as had some", new=5, before=10, fires=False),
+    ]
+    promtool_tests(tmp_path, {"evaluation_interval": "30m", "tests": cases}, *RULE_FILES)
+
+
 def test_how_many_metrics_a_seller_misses_is_recorded(tmp_path: Path) -> None:
     given = [
         one
