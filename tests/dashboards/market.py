@@ -1,11 +1,12 @@
 """A simulated marketplace that is watched for real, with everything in it that a panel may be about.
 
-Two workers, one of which comes later; garbage, a seller in two partitions, records that come twice; sellers that miss
-whatever can be missed; and a replay of one seller.
+Two workers, one of which comes later and shows only sellers at risk; garbage, a seller in two partitions, records that
+come twice or too late, or are kept back; sellers that miss whatever can be missed; and a replay of one seller.
 """
 
 import asyncio
 import json
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -28,7 +29,7 @@ def watched(cluster: Cluster) -> Iterator[Server]:
     """Run everything; yield Prometheus once it knows what there is to know."""
     tool("promtool")
     assert cluster.odr("topics").returncode == 0
-    first, second = Worker(cluster, "first", {}), Worker(cluster, "second", {})
+    first, second = Worker(cluster, "first", {}), Worker(cluster, "second", {"STREAM_EXPORT": "at_risk"})
     directory = cluster.directory / "prometheus"
     directory.mkdir()
     write_replay(cluster, directory / "data")
@@ -38,7 +39,7 @@ def watched(cluster: Cluster) -> Iterator[Server]:
         first.await_ready()
         with prometheus(directory, config, "--storage.tsdb.retention.time=400d") as server:
             eventually(lambda: server.query("stream_events_total") or None, "the worker is scraped")
-            fill(cluster)
+            fill(cluster, server)
             cluster.await_caught_up()
             second.start()
             eventually(lambda: second.partitions() or None, "the other worker has partitions")
@@ -48,13 +49,14 @@ def watched(cluster: Cluster) -> Iterator[Server]:
             worker.kill()
 
 
-def fill(cluster: Cluster) -> None:
+def fill(cluster: Cluster, server: Server) -> None:
     simulate(cluster)
     for seller in (SELLER, misses.SELLER):
         cluster.produce(misses.misses(seller))
     cluster.produce(misses.about_to_miss())
-    again = ("orders", b"S", order("S", "again"))
-    cluster.produce_raw([("orders", b"S", b"not json"), ("feedback", b"S", None), again, again])
+    asyncio.run(keep_back(cluster, server))
+    again, too_late = (("orders", b"S", order("S", name, days)) for name, days in (("again", 30), ("too late", 300)))
+    cluster.produce_raw([("orders", b"S", b"not json"), ("feedback", b"S", None), again, again, too_late])
     asyncio.run(split(cluster))
 
 
@@ -64,11 +66,27 @@ def simulate(cluster: Cluster) -> None:
     assert simulated.returncode == 0, simulated.stderr
 
 
-def order(seller: str, order_id: str) -> bytes:
-    at = (datetime.now(UTC) - timedelta(days=30)).isoformat()
+def order(seller: str, order_id: str, days: float = 30) -> bytes:
+    at = (datetime.now(UTC) - timedelta(days=days)).isoformat()
     told = {"event_id": order_id, "event_time": at, "seller_id": seller, "marketplace_id": "ATVPDKIKX0DER"}
     placed = {"order_id": order_id, "purchase_date": at, "channel": "MFN", "status": "Shipped"}
     return json.dumps(told | placed).encode()
+
+
+async def keep_back(cluster: Cluster, server: Server) -> None:
+    """Produce a record that is late already, and leave its transaction open until a worker is seen to wait for it."""
+    producer = AIOKafkaProducer(bootstrap_servers=cluster.bootstrap, transactional_id=f"{cluster.prefix}slow")
+    minutes_ago = int(time.time() * 1000) - 120_000
+    behind = "topic:stream_consumer_lag_seconds:max > 1"
+    await producer.start()
+    try:
+        async with producer.transaction():
+            await producer.send_and_wait(
+                f"{cluster.prefix}orders", order("S", "kept back"), key=b"S", timestamp_ms=minutes_ago
+            )
+            await asyncio.to_thread(eventually, lambda: server.query(behind) or None, "the worker is behind")
+    finally:
+        await producer.stop()
 
 
 async def split(cluster: Cluster) -> None:

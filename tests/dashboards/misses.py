@@ -23,23 +23,35 @@ def misses(seller: str = SELLER) -> Iterator[InputEvent]:
 
 
 def about_to_miss() -> Iterator[InputEvent]:
-    """Yield orders of a seller whose official rate is good, and whose rate of the last days is not."""
+    """Yield orders of a seller whose official rate is good, with one defect, and whose rate of the last days is not."""
     for number in range(305):
-        defective = number < 5
-        order = {"order_id": f"coming-{number}", "purchase_date": _ago(days=5 if defective else 40)}
+        order_id = {"order_id": f"coming-{number}"}
+        order = {**order_id, "purchase_date": _ago(days=5 if number < 5 else 40)}
         yield "orders", _event(COMING, **order, channel="MFN", status="Shipped")
-        if defective:
-            claim = {"claim_id": f"C-{number}", "order_id": f"coming-{number}", "status": "pending"}
+        if number <= 5:
+            claim = {"claim_id": f"C-{number}", **order_id, "status": "pending"}
             yield "claim-statuses", _event(COMING, **claim)
+        if number == 0:
+            yield "feedback", _event(COMING, event_id="feedback", **order_id, rating=1, status="posted")
+            chargeback = {"chargeback_id": "B", **order_id, "kind": "service", "status": "open"}
+            yield "chargebacks", _event(COMING, **chargeback)
 
 
 def _shipped(seller: str, number: int, *, wrong: bool) -> Iterator[InputEvent]:
-    """Yield an order of the official window, its feedback, and its package: late, not scanned, not there in time."""
+    """Yield an order of the official window, with its feedback and its package.
+
+    If something is wrong, there are a claim and a chargeback too, and the package is late, not scanned, not in time.
+    """
     placed, confirmed, promised = _ago(days=20), _ago(days=5), _ago(days=14)
     order = {"order_id": f"shipped-{number}", "channel": "MFN", "status": "Shipped", "purchase_date": placed}
     yield "orders", _event(seller, **order, latest_ship_date=_ago(days=6 if wrong else 4))
     rated = {"order_id": f"shipped-{number}", "rating": 1 if wrong else 5, "status": "posted"}
     yield "feedback", _event(seller, event_id=f"feedback-{number}", **rated)
+    if wrong:
+        claim = {"claim_id": f"C-{number}", "order_id": f"shipped-{number}", "status": "pending"}
+        yield "claim-statuses", _event(seller, **claim)
+        chargeback = {"chargeback_id": f"B-{number}", "order_id": f"shipped-{number}", "kind": "service"}
+        yield "chargebacks", _event(seller, **chargeback, status="open")
     scanned = {} if wrong else {"first_scan_at": confirmed}
     delivered = {"delivered_at": _ago(days=1 if number % 5 == 1 else 16)}
     package = {"shipment_id": f"P-{number}", "order_id": f"shipped-{number}", "confirmed_at": confirmed}

@@ -1,4 +1,4 @@
-"""Every panel's query returns data from a real Prometheus that watches real workers, with every fault provoked."""
+"""Every panel's query returns more than zeros from a real Prometheus that watches real workers in trouble."""
 
 import time
 from collections.abc import Iterator
@@ -24,6 +24,17 @@ CHOSEN = {
     "__rate_interval": "10s",
 }
 DAY = 86_400
+NOT_PROVOKED = frozenset(
+    {
+        "history: Open violations C",  # the target, which is 0
+        "overview: Figures are behind by A",  # now, when everything has been read
+        "pipeline: Audit mismatches A",  # a drifted figure, of which test_audit.py tells
+        "pipeline: Day unconfirmed A",  # a clock that has leapt, of which tests/faults/test_clocks.py tells
+        "pipeline: Left to restore A",  # for a moment that may pass between two scrapes
+        "pipeline: Restoring A",
+    }
+)
+"""The queries of which 0 is answer enough."""
 
 
 @pytest.fixture(scope="module")
@@ -42,11 +53,14 @@ def answer(server: Server, asked: Asked) -> list[dict[str, Any]] | None:
     return server.query_range(expr, now - since, now, step) or None
 
 
+def values(series: list[dict[str, Any]]) -> set[str]:
+    return {value for one in series for _, value in one.get("values", [one.get("value")])}
+
+
 @pytest.mark.parametrize("asked", every_query(), ids=lambda asked: asked.id)
 def test_a_panel_has_something_to_show(asked: Asked, server: Server) -> None:
-    series = eventually(lambda: answer(server, asked), asked.target["expr"], 30)
-    values = [value for one in series for _, value in one.get("values", [one.get("value")])]
-    assert any(value != "NaN" for value in values)
+    nothing = {"NaN"} if asked.id in NOT_PROVOKED else {"NaN", "0"}
+    eventually(lambda: values(answer(server, asked) or []) - nothing or None, asked.target["expr"], 30)
 
 
 def test_history_shows_what_came_later(server: Server) -> None:
@@ -63,6 +77,9 @@ def test_history_shows_what_came_later(server: Server) -> None:
         'stream_dead_letters_total{topic="feedback", reason="no_value"} > 0',
         'stream_ignored_events_total{topic="orders", reason="redelivered"} > 0',
         'stream_reclassifications_total{figure="defective_orders", direction="left"} > 0',
+        'rate(stream_ignored_events_total{topic="orders", reason="too_late"}[10s]) > 0',
+        'stream_consumer_lag_seconds{topic="orders"} > 1',
+        "stream_left_out_series > 0",
         "stream_rebalances_total > 1",
         "count by (job) (count by (job, instance) (stream_partitions > 0)) == 2",
         'stream_split_sellers > 0 or count without (instance) (seller_orders{window="ahead", seller="SPLIT"}) == 2',
