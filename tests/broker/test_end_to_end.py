@@ -1,11 +1,8 @@
 """The whole program on a real broker, from `odr topics` to the gauges."""
 
-import gzip
 import json
-import os
-import random
 from collections.abc import Iterator
-from datetime import date, timedelta
+from datetime import timedelta
 from itertools import chain
 from pathlib import Path
 
@@ -15,7 +12,6 @@ from stream.tools.kafka import Broker
 from tests.broker.harness import DAY, Cluster, Worker, assert_exact, eventually, exposed, figure, history
 from tests.faults.oracle import judge_changes, judge_told_days
 from tests.recount import (
-    InputEvent,
     canonical_defects,
     canonical_forecast,
     defects,
@@ -28,8 +24,6 @@ from tests.recount import (
 )
 
 pytestmark = pytest.mark.broker
-
-REAL_ORDERS = Path(__file__).parents[3] / "shared" / "real-orders" / "events.jsonl.gz"
 
 
 @pytest.fixture
@@ -152,28 +146,6 @@ def test_nothing_is_lost_or_doubled_when_one_of_two_workers_is_killed(
     changes = cluster.read("health-changes")
     assert judge_changes(changes, exposed(two_workers), DAY).problems == []
     assert judge_told_days(changes, events).problems == []
-
-
-def real_events() -> list[InputEvent]:
-    with gzip.open(REAL_ORDERS, "rt", encoding="utf-8") as lines:
-        return [(line["topic"], line["value"]) for line in map(json.loads, lines)]
-
-
-@pytest.mark.skipif(not REAL_ORDERS.exists(), reason="the real orders are not part of the project")
-def test_the_figures_of_real_orders_are_those_of_a_recount(cluster: Cluster) -> None:
-    ingested = cluster.odr("ingest", "events", os.fspath(REAL_ORDERS))
-    assert ingested.stdout == "124937 events produced, 0 lines refused\n"
-    events, day = real_events(), date(2018, 8, 20)
-    with cluster.worker(STREAM_TODAY=day.isoformat(), STREAM_RETENTION_DAYS="400") as worker:
-        worker.await_ready()
-        cluster.await_caught_up()
-        assert_exact([worker], events, day, retention_days=400)  # shipments too: late, tracked, on time
-        sellers = sorted({event["seller_id"] for _, event in events})
-        for seller in random.Random(7).sample(sellers, 20):
-            own = [event for event in events if event[1]["seller_id"] == seller]
-            status, body, _ = worker.get(f"/api/sellers/{seller}/defects")
-            listed = json.loads(body)["defects"] if status == 200 else []
-            assert canonical_defects(listed) == defects(own, seller, day)
 
 
 def test_an_order_leaves_disk_changelog_and_counts_when_its_day_is_no_longer_kept(cluster: Cluster) -> None:
