@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from stream.cli import main
+from stream.worker.transactions import TRANSACTION_TIMEOUT_SECONDS
 from tests.metric_names import OF_PROMETHEUS, shown_by_workers
 from tests.watch import WATCHING, alerts, recorded, selectors
 
@@ -111,3 +112,8 @@ def test_the_runbook_of_an_alert_on_a_seller_leads_to_its_orders_or_its_feed(ale
     told = text(WATCHING / "runbooks" / f"{alert}.md")
     assert "/api/sellers/A2SELLER/defects" in told or alert == "SellerFeedSilent"
     assert "SellerTargetMissed.md#mitigation" in told or alert in {"SellerTargetMissed", "SellerFeedSilent"}
+
+
+def test_the_runbook_of_a_stuck_restore_knows_how_long_a_transaction_may_stay_open() -> None:
+    told = " ".join(text(WATCHING / "runbooks" / "RestoreStuck.md").split())
+    assert f"time-out of {TRANSACTION_TIMEOUT_SECONDS:.0f} seconds" in told
