@@ -20,8 +20,9 @@ bench-replay: $(INSTALLED)
 scale: $(INSTALLED)
 	$(BIN)/python -m tests.benchmarks.scale $(SCALE)
 
+# What stock Faust's tables make of the same events; FAUST="--runs 9" for more than one run.
 faust: $(INSTALLED)
-	$(BIN)/python -m tests.stock_faust.compare
+	$(BIN)/python -m tests.stock_faust.compare $(FAUST)
 
 # Every fault with so many seeds, each at its full length, and a table of what was lost and doubled.
 SEEDS ?= 5

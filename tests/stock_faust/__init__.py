@@ -1,6 +1,7 @@
 """What stock Faust makes of the same events: the reason why its consumer and tables are not used (`make faust`).
 
 job        the same figures with Faust's own tables, as a Faust user would write them
+tables     what the job reads, and what it does to its tables
 load       events that flow at a steady rate
 contender  what is asked of each kind of worker
 stock      stock Faust, and how its tables are read

@@ -11,18 +11,24 @@ from types import TracebackType
 from typing import Self
 
 from stream.tools.produce import Producer
-from stream.tools.simulate import EVENTS_PER_ORDER, MarketSettings, Record, history
+from stream.tools.simulate import MarketSettings, Record, history
 from tests.broker.harness import DAY, Cluster
+from tests.stock_faust.tables import TOPICS
 
 DAYS = 90
 SELLERS = 100
+EVENTS_PER_ORDER = 2.4  # of `TOPICS` alone
 TICKS_PER_SECOND = 20
 
 
 def simulated(events: int) -> list[Record]:
-    """Return the first so many events of a simulated marketplace's history up to `DAY`, in order of arrival."""
+    """Return the first so many events of a simulated marketplace's history up to `DAY`, in order of arrival.
+
+    They are of `TOPICS` alone: what the job doesn't read must count neither as lost nor as not committed.
+    """
     market = MarketSettings(sellers=SELLERS, days=DAYS, orders_per_day=1.25 * events / EVENTS_PER_ORDER / DAYS)
-    return list(islice(history(market, datetime.combine(DAY, datetime.min.time(), UTC)), events))
+    everything = history(market, datetime.combine(DAY, datetime.min.time(), UTC))
+    return list(islice((record for record in everything if record.topic in TOPICS), events))
 
 
 class Load:

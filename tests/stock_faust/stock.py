@@ -38,24 +38,27 @@ class StockFaust(Contender):
         return 0 if tables is None else sum(map(len, tables["applied"].values()))
 
     def reading(self, survivor: Worker, events: Collection[InputEvent]) -> Reading | None:
-        """Return what the tables show.
-
-        Each order keeps the place of every record that was applied to it, and each seller has that many events: the
-        sum of a table that adds one for each.
-        """
+        """Return what the tables show."""
         tables = tables_of(survivor)
-        if tables is None:
-            return None
-        applied: dict[str, list[str]] = tables["applied"]
-        times = Counter(chain.from_iterable(applied.values()))
-        sums = Counter({seller: len(places) for seller, places in applied.items()})
-        sent = Counter(value["seller_id"] for _, value in events)
-        return Reading(
-            lost=len(events) - len(times),
-            repeated=repeated(times),
-            wrong_figures=wrong_windows(dict(days_in(tables["days"])), recount(events)),
-            wrong_sums=sum(sums[seller] != sent[seller] for seller in sent | sums),
-        )
+        return None if tables is None else reading_of(tables, events)
+
+
+def reading_of(tables: Mapping[str, Any], events: Collection[InputEvent]) -> Reading:
+    """Return what the tables have made of the events.
+
+    Each order keeps the place of every record that was applied to it, and each seller has that many events: the sum of
+    a table that adds one for each.
+    """
+    applied: Mapping[str, list[str]] = tables["applied"]
+    times = Counter(chain.from_iterable(applied.values()))
+    sums = Counter({seller: len(places) for seller, places in applied.items()})
+    sent = Counter(value["seller_id"] for _, value in events)
+    return Reading(
+        lost=len(events) - len(times),
+        repeated=repeated(times),
+        wrong_figures=wrong_windows(dict(days_in(tables["days"])), recount(events)),
+        wrong_sums=sum(sums[seller] != sent[seller] for seller in sent | sums),
+    )
 
 
 def tables_of(worker: Worker) -> dict[str, Any] | None:

@@ -17,7 +17,7 @@ from tests.stock_faust.load import Load
 READY_SECONDS = 60
 JOIN_SECONDS = 30
 JOINS_AT, LEAVES_AT = 0.2, 0.6  # shares of the events
-QUIET_SECONDS = 8
+QUIET_SECONDS = 20
 LOOK_SECONDS = 0.25
 
 
