@@ -4,11 +4,11 @@ import asyncio
 from collections.abc import Iterable
 from itertools import pairwise
 
-from aiokafka import AIOKafkaProducer
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.structs import ConsumerRecord
 
 from stream.topics import order_states
-from tests.broker.harness import Cluster
+from tests.broker.harness import PARTITIONS, Cluster
 from tests.faults.brokers import alter
 
 _HANGS_SECONDS = 600
@@ -17,6 +17,17 @@ _HANGS_SECONDS = 600
 def changelog(cluster: Cluster) -> str:
     """Return the topic's name without prefix."""
     return order_states(cluster.group)
+
+
+def states_written(cluster: Cluster) -> int:
+    """Return how far the changelog reaches: it grows only when states change, not when records change none."""
+    sources = [TopicPartition(cluster.prefix + changelog(cluster), number) for number in range(PARTITIONS)]
+
+    async def run() -> int:
+        async with AIOKafkaConsumer(bootstrap_servers=cluster.bootstrap) as consumer:
+            return sum((await consumer.end_offsets(sources)).values())
+
+    return asyncio.run(run())
 
 
 def compact_often(cluster: Cluster, tombstones_live_ms: int = 86_400_000) -> None:

@@ -1,5 +1,6 @@
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 from rich.console import Console
@@ -11,11 +12,20 @@ from tests.faults.brokers import PROPERTIES
 from tests.faults.oracle import Verdict
 from tests.faults.trial import SEEDS, Conclude, Trial
 
-VERDICTS = pytest.StashKey[dict[str, list[Verdict]]]()
+
+class Outcome(NamedTuple):
+    """What was found after a trial, of so many events in so many seconds."""
+
+    verdict: Verdict
+    events: int
+    seconds: float
+
+
+OUTCOMES = pytest.StashKey[dict[str, list[Outcome]]]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.stash[VERDICTS] = {}
+    config.stash[OUTCOMES] = {}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -30,13 +40,16 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    if not (SEEDS and config.stash[VERDICTS]):
+    if not (SEEDS and config.stash[OUTCOMES]):
         return
-    table = Table("fault", "times", "lost", "doubled", "wrong")
-    for fault, found in config.stash[VERDICTS].items():
-        lost, doubled = sum(verdict.lost for verdict in found), sum(verdict.doubled for verdict in found)
-        wrong = sum(bool(verdict.problems) for verdict in found)
-        table.add_row(fault, *map(str, (len(found), lost, doubled, wrong)))
+    table = Table("fault", "times", "events", "a second", "lost", "doubled", "wrong")
+    for fault, found in config.stash[OUTCOMES].items():
+        verdicts = [outcome.verdict for outcome in found]
+        lost, doubled = sum(verdict.lost for verdict in verdicts), sum(verdict.doubled for verdict in verdicts)
+        wrong = sum(bool(verdict.problems) for verdict in verdicts)
+        events = sum(outcome.events for outcome in found)
+        a_second = events / sum(outcome.seconds for outcome in found)
+        table.add_row(fault, str(len(found)), f"{events:,}", f"{a_second:,.0f}", *map(str, (lost, doubled, wrong)))
     terminalreporter.section("faults")
     with (console := Console(width=100)).capture() as told:
         console.print(table)
@@ -67,8 +80,9 @@ def conclude(request: pytest.FixtureRequest) -> Conclude:
 
     def concluded(trial: Trial, *faults: str) -> None:
         verdict = trial.judge()
+        events, seconds = sum(len(flow.sent) for flow in trial.flows), sum(flow.seconds for flow in trial.flows)
         for fault in faults:
-            request.config.stash[VERDICTS].setdefault(fault, []).append(verdict)
+            request.config.stash[OUTCOMES].setdefault(fault, []).append(Outcome(verdict, events, seconds))
         assert not verdict.problems, f"{len(verdict.problems)} problems, such as {verdict.problems[:5]}"
 
     return concluded

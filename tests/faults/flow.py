@@ -5,7 +5,8 @@ import json
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 from types import TracebackType
 from typing import NamedTuple, Self
 
@@ -13,6 +14,7 @@ from aiokafka import AIOKafkaProducer
 
 from stream.topics import partition_for
 from tests.broker.harness import PARTITIONS, Cluster, eventually
+from tests.faults.changelog import states_written
 from tests.recount import InputEvent
 
 RATE = 5_000
@@ -37,13 +39,14 @@ def records_of(events: Iterable[InputEvent]) -> list[Record]:
 
 
 class Flow:
-    """Produces records at `rate` a second, over and over until it is finished, each of them at least once.
+    """Produces records at `rate` a second, as long as there are any or until it is finished.
 
-    A broker that is away for minutes is waited for. `produced` counts what has been acknowledged.
+    A broker that is away for minutes is waited for. `sent` has been acknowledged, in `seconds` with all waiting.
     """
 
-    def __init__(self, cluster: Cluster, records: Sequence[Record], rate: int = RATE) -> None:
-        self.produced = 0
+    def __init__(self, cluster: Cluster, records: Iterator[Record], rate: int = RATE) -> None:
+        self.sent: list[Record] = []
+        self.seconds = 0.0
         self._cluster = cluster
         self._records = records
         self._rate = rate
@@ -65,9 +68,18 @@ class Flow:
             assert self._problem is None, self._problem
 
     def await_more(self, records: int, seconds: float = 120) -> None:
-        """Wait until so many more records are there."""
-        wanted = self.produced + records
-        eventually(lambda: self._problem or self.produced >= wanted, f"{records} more records produced", seconds)
+        """Wait until so many more records are there, and until workers have changed states meanwhile.
+
+        So no fault comes at a time at which there is nothing to lose.
+        """
+        written = states_written(self._cluster)
+        self.await_produced(records, seconds)
+        eventually(lambda: states_written(self._cluster) > written, "states that change", seconds)
+
+    def await_produced(self, records: int, seconds: float = 120) -> None:
+        """Wait until so many more records are there, whether or not anybody reads them."""
+        wanted = len(self.sent) + records
+        eventually(lambda: self._problem or len(self.sent) >= wanted, f"{records} more records produced", seconds)
         assert self._problem is None, self._problem
 
     def _run(self) -> None:
@@ -86,18 +98,15 @@ class Flow:
         )
         await producer.start()
         try:
-            due = time.monotonic()
-            while not (self._finishing.is_set() and self.produced >= len(self._records)):
-                await self._send(producer, self._next_slice())
+            began = due = time.monotonic()
+            while not self._finishing.is_set():
+                await self._send(producer, list(islice(self._records, self._rate // _SLICES_A_SECOND)))
+                self.seconds = time.monotonic() - began
                 # Not made up for: after a broker's absence the flow goes on at its rate.
                 due = max(due + 1 / _SLICES_A_SECOND, time.monotonic() - 1)
                 await asyncio.sleep(due - time.monotonic())
         finally:
             await producer.stop()
-
-    def _next_slice(self) -> Sequence[Record]:
-        first = self.produced % len(self._records)
-        return self._records[first : first + self._rate // _SLICES_A_SECOND]
 
     async def _send(self, producer: AIOKafkaProducer, records: Sequence[Record]) -> None:
         places: defaultdict[tuple[str, int], list[Record]] = defaultdict(list)
@@ -110,4 +119,4 @@ class Flow:
                 assert batch.append(timestamp=None, key=record.key, value=record.value) is not None
             sent.append(await producer.send_batch(batch, self._cluster.prefix + topic, partition=partition))
         await asyncio.gather(*sent)
-        self.produced += len(records)
+        self.sent += records

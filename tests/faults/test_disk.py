@@ -41,7 +41,7 @@ def test_local_state_that_is_not_as_it_should_be_is_restored_from_the_changelog(
             start_again(worker)
             await_shared([worker])
         shutil.rmtree(worker.data_dir)  # under the running worker, which may notice it or not
-        flow.await_more(2_000)
+        flow.await_produced(2_000)
         worker.kill()
         start_again(worker)
         await_shared([worker])
@@ -56,7 +56,7 @@ def test_a_worker_whose_disk_is_full_says_so_and_ends_and_goes_on_when_there_is_
     trial: Trial, conclude: Conclude
 ) -> None:
     disk = trial.cluster.directory / "small"
-    with small_disk(disk, megabytes=8):
+    with small_disk(disk, megabytes=64):
         (worker,) = trial.begin("one", STREAM_DATA_DIR=str(disk / "data"))
         with trial.flow() as flow:
             ballast = fill(disk)

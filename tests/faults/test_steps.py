@@ -28,6 +28,7 @@ def test_a_worker_that_dies_or_freezes_at_any_step_loses_and_doubles_nothing(tri
                 start_again(victim, faults_at(step, "kill", trial))
             for victim, step in zip(victims, steps, strict=True):
                 assert await_end(victim) == -9, step
+            flow.await_more(1_000)
         for number, victim in enumerate(victims):
             start_again(victim, *(faults_at(steps[number], "freeze", trial) for steps in ROUNDS))
         for _ in ROUNDS:

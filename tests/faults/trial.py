@@ -1,19 +1,21 @@
 """One fault, tried once: a history that flows through watched workers, and the verdict when all is over."""
 
+import json
 import os
 import random
 import signal
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import date
-from itertools import count
+from itertools import chain, count
 from typing import Final, Protocol
 
 from stream.topics import partition_for
 from tests.broker.harness import DAY, PARTITIONS, READ, Cluster, Worker, exposed, history
-from tests.faults.flow import RATE, Flow, records_of
+from tests.faults.flow import RATE, Flow, Record, records_of
 from tests.faults.oracle import Verdict, Zones, judge_changes, judge_dead_letters, judge_gauges, judge_told_days
 from tests.faults.poison import poison
+from tests.faults.stretches import stretches
 from tests.faults.supervise import await_shared, is_running, start_again, stop_all
 from tests.faults.watch import Watch
 from tests.faults.worker import COMMAND
@@ -25,7 +27,7 @@ SEEDS: Final = int(os.environ.get("FAULT_SEEDS", "0"))
 SESSION_SECONDS: Final = 10 if SEEDS else 3
 """After how long a silent worker is given up: the worker's own patience, or less, so that tests wait less."""
 
-POISONED_PER_MILLE: Final = 5
+POISONED_OF_A_STRETCH: Final = 20
 
 QUIET: Final = tuple(
     next(f"QUIET-{number}" for number in count() if partition_for(f"QUIET-{number}".encode(), PARTITIONS) == partition)
@@ -37,7 +39,8 @@ QUIET: Final = tuple(
 class Trial:
     """A cluster whose topics are there, the events that flow through it, and its workers.
 
-    `events` is everything valid that is produced; the quiet sellers' events are counted before anything else happens.
+    `events` is everything valid that has been produced; the quiet sellers' events are counted before anything else
+    happens. Whatever flows has `orders` new ones in every stretch.
     """
 
     def __init__(
@@ -46,11 +49,12 @@ class Trial:
         self.cluster = cluster
         self.rng = random.Random(seed)
         self.workers: list[Worker] = []
+        self.flows: list[Flow] = []
         self._day = day
         self._zones = zones
         self._quiet = history(200, seed=1_000 + seed, names=QUIET, day=day)
-        self._moving = history(orders, seed=seed, day=day)
-        self._poison = poison(self.rng, max(20, orders * POISONED_PER_MILLE // 1000))
+        self._stretches = stretches(seed, orders, day)
+        self._poison: list[Record] = []
         self._watch = Watch(self._quiet, day, zones)
         self._open = ExitStack()
         made = cluster.odr("topics")
@@ -58,7 +62,9 @@ class Trial:
 
     @property
     def events(self) -> list[InputEvent]:
-        return self._quiet + self._moving
+        malformed = set(self._poison)
+        sent = (record for flow in self.flows for record in flow.sent)
+        return self._quiet + [(one.topic, json.loads(one.value or b"")) for one in sent if one not in malformed]
 
     def __enter__(self) -> "Trial":
         return self
@@ -97,9 +103,9 @@ class Trial:
         worker.process.send_signal(signal.SIGCONT)
         self._watch.look(worker)
 
-    def add(self, events: Sequence[InputEvent]) -> None:
-        """Have more events in the flow."""
-        self._moving += events
+    def add(self, events: list[InputEvent]) -> None:
+        """Have these events flow before all others."""
+        self._stretches = chain([events], self._stretches)
 
     def produce_poison(self, records: int) -> None:
         """Produce malformed records now."""
@@ -107,17 +113,30 @@ class Trial:
         self._poison += more
         self.cluster.produce_raw(more)
 
+    def produce_again(self) -> None:
+        """Produce everything that has been produced a second time."""
+        self.cluster.produce(self._quiet)
+        self.cluster.produce_raw(record for flow in self.flows for record in flow.sent)
+
     # The flow.
 
     @contextmanager
     def flow(self, rate: int = RATE) -> Iterator[Flow]:
-        """Produce everything else meanwhile, with malformed records at random places."""
-        records = records_of(self._moving)
-        for record in self._poison:
-            records.insert(self.rng.randrange(len(records) + 1), record)
-        with Flow(self.cluster, records, rate) as flow:
+        """Produce one stretch after another meanwhile, with malformed records at random places."""
+        with Flow(self.cluster, self._records(), rate) as flow:
+            self.flows.append(flow)
             flow.await_more(rate // 5)
             yield flow
+
+    def _records(self) -> Iterator[Record]:
+        rng = random.Random(self.rng.random())
+        for events in self._stretches:
+            records = records_of(events)
+            malformed = poison(rng, POISONED_OF_A_STRETCH)
+            self._poison += malformed
+            for record in malformed:
+                records.insert(rng.randrange(len(records) + 1), record)
+            yield from records
 
     # The verdict.
 
@@ -126,7 +145,8 @@ class Trial:
         running = [worker for worker in self.workers if is_running(worker)]
         await_shared(running, seconds)
         self.cluster.await_caught_up(seconds=seconds)
-        expected = all_gauges(self.events, self._day, zones=self._zones)
+        events = self.events
+        expected = all_gauges(events, self._day, zones=self._zones)
         shown = exposed(running)
         verdict = judge_gauges(shown, expected)
         verdict.problems += self._watch.end()
@@ -134,7 +154,7 @@ class Trial:
         verdict += self._cold_starts(running, expected)
         changes = self.cluster.read("health-changes")
         verdict += judge_changes(changes, shown, self._day)
-        verdict += judge_told_days(changes, self.events, self._zones)
+        verdict += judge_told_days(changes, events, self._zones)
         return verdict + self._judge_dead_letters()
 
     def _cold_starts(self, running: Sequence[Worker], expected: Mapping[Series, float]) -> Verdict:
