@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple, Self
 
 from aiokafka import AIOKafkaProducer, TopicPartition
-from aiokafka.errors import MessageSizeTooLargeError, ProducerFenced
+from aiokafka.errors import IllegalOperation, MessageSizeTooLargeError, ProducerFenced
 from aiokafka.producer.message_accumulator import BatchBuilder
 from aiokafka.structs import ConsumerRecord
 
@@ -78,6 +78,7 @@ class Transactions:
         self._number = number
         self._reach = reach
         self._producer = producer
+        self._sent: list[Awaitable[Any]] = []
 
     @classmethod
     async def fence(cls, ground: Ground, number: int, reach: Reach) -> Self:
@@ -105,7 +106,12 @@ class Transactions:
         Returns where the changelog has got to, None where there is no entry.
         """
         await self._producer.begin_transaction()
-        reached = await self._send_all(written)
+        self._sent.clear()
+        try:
+            reached = await self._send_all(written)
+        except IllegalOperation:  # the transaction has ended before all was sent: what was sent first tells why
+            await asyncio.gather(*self._sent)
+            raise
         self._reach("acknowledged")
         if offsets:
             await self._producer.send_offsets_to_transaction(offsets, self._ground.settings.group)
@@ -147,7 +153,9 @@ class Transactions:
         return sent
 
     async def _send_batch(self, batch: Any, topic: str) -> tuple[Awaitable[Any], int]:
-        return await self._producer.send_batch(batch, topic, partition=self._number), batch.record_count()
+        sent = await self._producer.send_batch(batch, topic, partition=self._number)
+        self._sent.append(sent)
+        return sent, batch.record_count()
 
     async def _send_dead_letter(self, letter: DeadLetter) -> Awaitable[Any]:
         topic = self._ground.settings.topic(dead_letters(letter.topic))
@@ -161,6 +169,7 @@ class Transactions:
             sent, _ = await self._send_batch(batch, topic)
         else:
             sent = await self._producer.send(topic, value, key, partition=self._number, headers=letter.headers)
+            self._sent.append(sent)
         return sent
 
     async def _send_compressed(self, topic: str, letter: DeadLetter) -> Awaitable[Any]:
