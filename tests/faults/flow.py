@@ -17,7 +17,6 @@ from tests.broker.harness import PARTITIONS, Cluster, eventually
 from tests.faults.changelog import states_written
 from tests.recount import InputEvent
 
-RATE = 5_000
 _SLICES_A_SECOND = 20
 _PATIENCE_SECONDS = 300
 
@@ -44,7 +43,7 @@ class Flow:
     A broker that is away for minutes is waited for. `sent` has been acknowledged, in `seconds` with all waiting.
     """
 
-    def __init__(self, cluster: Cluster, records: Iterator[Record], rate: int = RATE) -> None:
+    def __init__(self, cluster: Cluster, records: Iterator[Record], rate: int) -> None:
         self.sent: list[Record] = []
         self.seconds = 0.0
         self._cluster = cluster

@@ -12,7 +12,7 @@ from typing import Final, Protocol
 
 from stream.topics import partition_for
 from tests.broker.harness import DAY, PARTITIONS, READ, Cluster, Worker, exposed, history
-from tests.faults.flow import RATE, Flow, Record, records_of
+from tests.faults.flow import Flow, Record, records_of
 from tests.faults.oracle import Verdict, Zones, judge_changes, judge_dead_letters, judge_gauges, judge_told_days
 from tests.faults.poison import poison
 from tests.faults.stretches import stretches
@@ -26,6 +26,9 @@ SEEDS: Final = int(os.environ.get("FAULT_SEEDS", "0"))
 
 SESSION_SECONDS: Final = 10 if SEEDS else 3
 """After how long a silent worker is given up: the worker's own patience, or less, so that tests wait less."""
+
+RATE: Final = 5_000 if SEEDS else 3_000
+"""How many events a second flow; they are all recounted, which takes the longer the more they are."""
 
 POISONED_OF_A_STRETCH: Final = 20
 
@@ -121,11 +124,11 @@ class Trial:
     # The flow.
 
     @contextmanager
-    def flow(self, rate: int = RATE) -> Iterator[Flow]:
+    def flow(self) -> Iterator[Flow]:
         """Produce one stretch after another meanwhile, with malformed records at random places."""
-        with Flow(self.cluster, self._records(), rate) as flow:
+        with Flow(self.cluster, self._records(), RATE) as flow:
             self.flows.append(flow)
-            flow.await_more(rate // 5)
+            flow.await_more(RATE // 5)
             yield flow
 
     def _records(self) -> Iterator[Record]:
