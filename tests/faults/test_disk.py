@@ -40,6 +40,7 @@ def test_local_state_that_is_not_as_it_should_be_is_restored_from_the_changelog(
                 damages[-1](worker.data_dir / "partitions" / str(partition), trial.rng)
             start_again(worker)
             await_shared([worker])
+        flow.await_more(1_000)
         shutil.rmtree(worker.data_dir)  # under the running worker, which may notice it or not
         flow.await_produced(2_000)
         worker.kill()

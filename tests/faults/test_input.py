@@ -3,6 +3,7 @@
 import pytest
 
 from tests.broker.harness import READ
+from tests.faults.changelog import states_written
 from tests.faults.trial import Conclude, Trial
 
 pytestmark = pytest.mark.broker
@@ -20,8 +21,8 @@ def test_malformed_records_at_any_position_and_a_second_time_everything_change_n
         trial.cluster.await_caught_up()
         trial.produce_poison(1)
     trial.cluster.await_caught_up()
-    told = len(trial.cluster.read("health-changes"))
+    told, written = len(trial.cluster.read("health-changes")), states_written(trial.cluster)
     trial.produce_again()
     trial.cluster.await_caught_up()
-    assert len(trial.cluster.read("health-changes")) == told
+    assert (len(trial.cluster.read("health-changes")), states_written(trial.cluster)) == (told, written)
     conclude(trial, "malformed records at every position", "the whole input a second time")

@@ -57,6 +57,7 @@ class Trial:
         self._zones = zones
         self._quiet = history(200, seed=1_000 + seed, names=QUIET, day=day)
         self._stretches = stretches(seed, orders, day)
+        self._poisoner = random.Random(seed)
         self._poison: list[Record] = []
         self._watch = Watch(self._quiet, day, zones)
         self._open = ExitStack()
@@ -132,13 +133,12 @@ class Trial:
             yield flow
 
     def _records(self) -> Iterator[Record]:
-        rng = random.Random(self.rng.random())
         for events in self._stretches:
             records = records_of(events)
-            malformed = poison(rng, POISONED_OF_A_STRETCH)
+            malformed = poison(self._poisoner, POISONED_OF_A_STRETCH)
             self._poison += malformed
             for record in malformed:
-                records.insert(rng.randrange(len(records) + 1), record)
+                records.insert(self._poisoner.randrange(len(records) + 1), record)
             yield from records
 
     # The verdict.
