@@ -54,8 +54,8 @@ def orders_kept(worker: Worker) -> float:
 def test_wrong_clocks_lose_and_erase_nothing_until_they_are_confirmed(
     trial: Trial, conclude: Conclude, zones: dict[str, str], today: date
 ) -> None:
-    # Orders up to the edge of what is kept: with a month more, the older ones would be too old.
-    trial.add(history(1_500, seed=7, day=today - timedelta(days=99)))
+    # Orders up to the edge of what is kept, wherever days are cut: with a month more, the older ones would be too old.
+    trial.add(history(1_500, seed=7, day=today - timedelta(days=98)))
     wrong_day = today + MONTH
     with trial:
         (right,) = trial.begin("right")
