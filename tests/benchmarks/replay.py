@@ -92,7 +92,7 @@ def measure(cluster: Cluster, events: int) -> Iterator[tuple[str, str]]:
 
 
 @click.command()
-@click.option("--events", type=click.IntRange(10_000), default=1_000_000, show_default=True)
+@click.option("--events", type=click.IntRange(10_000), default=4_000_000, show_default=True)
 def main(events: int) -> None:
     """Measure and print the table."""
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
