@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import stamina
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
-from aiokafka.errors import KafkaConnectionError, NodeNotReadyError, RequestTimedOutError
+from aiokafka.errors import ConsumerStoppedError, KafkaConnectionError, NodeNotReadyError, RequestTimedOutError
 from aiokafka.structs import ConsumerRecord
 from mode import Service
 
@@ -209,7 +209,9 @@ class Intake(Service, ConsumerRebalanceListener):  # type: ignore[misc]
         try:
             await work
         except Exception as surprise:  # noqa: BLE001 - handed on, not swallowed
-            await self.crash(surprise)
+            # A partition may still come while the worker stops, whose consumer ends under its first fetch.
+            if not (self.should_stop and isinstance(surprise, ConsumerStoppedError)):
+                await self.crash(surprise)
 
     # One partition's rounds.
 

@@ -14,6 +14,7 @@ from typing import Any, cast
 import pytest
 from aiohttp import web
 from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import ConsumerStoppedError
 
 from stream.connection import KafkaError
 from stream.decode import CONVERTERS
@@ -142,6 +143,26 @@ def test_a_restored_partition_is_shown_on_the_day_of_its_newest_event(
     monkeypatch.setattr(Partition, "open", restored)
     monkeypatch.setattr(Partition, "pending", False)
     asyncio.run(run())
+
+
+@pytest.mark.parametrize("stopping", [True, False])
+def test_a_consumer_that_ends_with_the_worker_is_no_crash(
+    ground: Ground, directory: DataDirectory, *, stopping: bool
+) -> None:
+    # A worker told to stop was given partitions in that moment; their first fetch found the consumer gone, and the
+    # worker ended with status 1.
+    async def fetch() -> None:
+        raise ConsumerStoppedError
+
+    async def run() -> BaseException | None:
+        intake = Intake(ground, directory, dispatch=lambda _: asyncio.sleep(0), advertised=lambda: "here:1")
+        if stopping:
+            intake._stopped.set()
+        await intake._guarded(fetch())
+        reason: BaseException | None = intake.crash_reason
+        return reason
+
+    assert isinstance(asyncio.run(run()), ConsumerStoppedError) is not stopping
 
 
 # --- What has come to a stop ------------------------------------------------------------------------------------------
